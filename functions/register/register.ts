@@ -1,0 +1,88 @@
+import { converge } from '../../shared/converge/converge.ts';
+import { NAMING_KEY } from '../../shared/converge/naming-file.ts';
+import type { StatusDocument } from '../../shared/converge/status.ts';
+import { judge } from '../../shared/converge/vanish.ts';
+import type { Problem } from '../../shared/core/edge.ts';
+import { Failure } from '../../shared/core/failure.ts';
+import { parseManifest } from '../../shared/core/manifest.ts';
+import { formatOf, isOwnerKey, statusKey } from '../../shared/core/owner-key.ts';
+import type { Message } from '../../shared/queue/queue.ts';
+import { blocks } from '../../shared/vendors/blocks.ts';
+import type { Services } from '../../shared/wiring.ts';
+import { reconcile } from '../scheduled-reconcile/reconcile.ts';
+
+/** How a request to store or remove a manifest ended: with its status, or unfinished and going on from the queue. */
+export interface Settled {
+  readonly finished: boolean;
+  readonly status?: StatusDocument;
+}
+
+/** Stores a manifest and converges its owner. With `problems` nothing was stored and nothing changed. */
+export async function register(
+  owner: string,
+  bytes: Uint8Array,
+  services: Services,
+  deadlineMs: number,
+): Promise<Settled | { readonly problems: readonly Problem[] }> {
+  const format = formatOf(owner);
+  const parsed = parseManifest(bytes, format, blocks);
+  if ('problems' in parsed) return { problems: parsed.problems };
+  await services.deps.manifests.put(owner, bytes, format === 'json' ? 'application/json' : 'application/yaml');
+  return settle(owner, services, deadlineMs);
+}
+
+const LOOK_AGAIN_MS = 50;
+
+/** Converges an owner until it is settled or time is up; what is left then goes on from the queue. */
+export async function settle(owner: string, services: Services, deadlineMs: number): Promise<Settled> {
+  const { deps } = services;
+  for (;;) {
+    const outcome = await converge({ owner, deadlineMs }, deps);
+    if (outcome.kind === 'done') return { finished: true, status: outcome.status };
+    if (outcome.kind === 'unchanged' || outcome.kind === 'absent') {
+      const status = await readStatus(owner, services);
+      return { finished: true, ...(status ? { status } : {}) };
+    }
+    if (outcome.kind === 'unfinished') return { finished: false, status: outcome.status };
+    if (deps.now() + LOOK_AGAIN_MS >= deadlineMs) {
+      await deps.queue.send({ kind: 'converge', owner });
+      return { finished: false };
+    }
+    await new Promise((done) => setTimeout(done, LOOK_AGAIN_MS));
+  }
+}
+
+export async function readStatus(owner: string, services: Services): Promise<StatusDocument | undefined> {
+  const object = await services.deps.manifests.get(statusKey(owner));
+  return object && (JSON.parse(Buffer.from(object.bytes).toString('utf8')) as StatusDocument);
+}
+
+/** An object came or went. The names file concerns every owner, anything else its own. */
+export async function objectChange(
+  change: { readonly key: string },
+  services: Services,
+  deadlineMs: number,
+): Promise<void> {
+  if (change.key === NAMING_KEY) {
+    await reconcile(services, deadlineMs, {});
+    return;
+  }
+  if (isOwnerKey(change.key)) await converge({ owner: change.key, deadlineMs }, services.deps);
+}
+
+/** Work from our own queue. */
+export async function work(message: Message, services: Services, deadlineMs: number): Promise<void> {
+  if (message.kind === 'judge') return judge(message.target, message.ticket, services.deps);
+  const { owner, ticket } = message;
+  await converge({ owner, deadlineMs, ...(ticket === undefined ? {} : { ticket }) }, services.deps);
+}
+
+/** The owner key of a path under `manifests/`, or the reason why it is none. */
+export function manifestOwner(path: string): string {
+  const owner = `manifests/${path}`;
+  if (isOwnerKey(owner)) return owner;
+  throw new Failure(
+    'invalid',
+    'not a manifest path: use segments without "..", control characters or backslashes, ending in .yaml, .yml or .json',
+  );
+}

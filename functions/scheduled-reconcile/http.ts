@@ -1,0 +1,42 @@
+import * as z from 'zod';
+import { isOwnerKey } from '../../shared/core/owner-key.ts';
+import { functionUrl, json } from '../../shared/triggers/http.ts';
+import { onLambda } from '../../shared/triggers/lambda.ts';
+import { problem } from '../../shared/triggers/problem.ts';
+import { reconcile } from './reconcile.ts';
+
+const body = z.strictObject({
+  owners: z.array(z.string().refine(isOwnerKey, 'not an owner key')).max(10_000).optional(),
+  release: z.string().min(1).max(100).optional(),
+});
+
+export const entry = functionUrl([
+  {
+    method: 'POST',
+    path: '/reconcile',
+    async handle(request, services) {
+      let value: unknown = {};
+      try {
+        if (request.body.byteLength > 0) value = JSON.parse(Buffer.from(request.body).toString('utf8'));
+      } catch {
+        return problem(400, 'the body is not JSON');
+      }
+      const parsed = body.safeParse(value);
+      if (!parsed.success) {
+        const errors = parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
+        return problem(400, 'the request has problems; nothing was done', errors);
+      }
+      const { owners, release } = parsed.data;
+      const report = await reconcile(services, request.deadlineMs, {
+        ...(owners ? { owners } : {}),
+        ...(release === undefined ? {} : { release }),
+      });
+      if (release !== undefined && report.owners === 0) {
+        return problem(404, `nothing is held under ${release}; it was released, or what is held has changed since`);
+      }
+      return json(report.left > 0 ? 202 : 200, report);
+    },
+  },
+]);
+
+export const handler = onLambda(entry);

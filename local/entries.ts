@@ -1,0 +1,18 @@
+import { entry as deleteHttp } from '../functions/delete/http.ts';
+import { entry as fetchHttp } from '../functions/fetch/http.ts';
+import { entry as registerBucket } from '../functions/register/bucket.ts';
+import { entry as registerHttp } from '../functions/register/http.ts';
+import { entry as registerWorker } from '../functions/register/worker.ts';
+import { entry as reconcileHttp } from '../functions/scheduled-reconcile/http.ts';
+import { entry as reconcileSchedule } from '../functions/scheduled-reconcile/schedule.ts';
+
+/** The functions as the platform would know them, by name. */
+export const entries = {
+  'register-http': registerHttp,
+  'register-bucket': registerBucket,
+  'register-worker': registerWorker,
+  'delete-http': deleteHttp,
+  'fetch-http': fetchHttp,
+  'scheduled-reconcile': reconcileSchedule,
+  'reconcile-http': reconcileHttp,
+} as const;

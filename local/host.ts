@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { findRoute, type HttpEntry, type HttpHandler } from '../shared/triggers/http.ts';
+import { problem } from '../shared/triggers/problem.ts';
+import type { Services } from '../shared/wiring.ts';
+import { invocation } from './invocation.ts';
+
+/** What a function URL takes at the most, in bytes. */
+const MAX_BODY_BYTES = 6 * 1024 * 1024;
+const TIMEOUT_MS = 60_000;
+
+export interface Host {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** One host in front of all HTTP functions: method and path say which. Loopback only. */
+export async function startHost(
+  entries: Readonly<Record<string, { readonly kind: string }>>,
+  services: Services,
+  port: number,
+): Promise<Host> {
+  const functions = Object.entries(entries)
+    .filter((each): each is [string, HttpEntry] => each[1].kind === 'http')
+    .map(([name, entry]) => ({ name, entry, handler: entry.open(services) }));
+
+  const server = createServer((request, response) => {
+    handle(request, response).catch((thrown: unknown) => {
+      services.log.error('request failed', { reason: String(thrown) });
+      response.destroy();
+    });
+  });
+  server.requestTimeout = TIMEOUT_MS;
+  await listen(server, port);
+  const { port: actual } = server.address() as AddressInfo;
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const refused = refuse(request, actual);
+    if (refused) return send(response, refused.status, refused.headers ?? {}, refused.body ?? '');
+    const body = await readBody(request);
+    if (body === undefined) {
+      const answer = problem(
+        413,
+        `a request may have ${MAX_BODY_BYTES} bytes; drop larger manifests into the bucket under manifests/`,
+      );
+      response.once('finish', () => request.destroy());
+      return send(response, answer.status, { ...answer.headers, connection: 'close' }, answer.body ?? '');
+    }
+    const event = toEvent(request, body);
+    const { name, handler } = pick(event);
+    const answer = await handler(event, invocation(name, TIMEOUT_MS, event.requestContext.requestId));
+    const bytes = Buffer.from(answer.body ?? '', answer.isBase64Encoded ? 'base64' : 'utf8');
+    send(response, answer.statusCode ?? 200, (answer.headers ?? {}) as Record<string, string>, bytes);
+  }
+
+  /** The function that has the route; else one that knows the path and can say which methods it takes; else any, for its 404. */
+  function pick(event: APIGatewayProxyEventV2): { readonly name: string; readonly handler: HttpHandler } {
+    const { method } = event.requestContext.http;
+    const found = functions.map((each) => ({ each, ...findRoute(each.entry.routes, method, event.rawPath) }));
+    const best = found.find((each) => each.matched) ?? found.find((each) => each.allowed.length > 0) ?? found[0];
+    if (!best) throw new Error('no HTTP functions');
+    return best.each;
+  }
+
+  return {
+    url: `http://127.0.0.1:${actual}`,
+    close: () =>
+      new Promise<void>((done) => {
+        server.close(() => done());
+        server.closeIdleConnections();
+        setTimeout(() => server.closeAllConnections(), 2_000).unref();
+      }),
+  };
+}
+
+/** Browsers must not reach a service without keys through somebody's page: no foreign host name, no foreign origin. */
+function refuse(request: IncomingMessage, port: number) {
+  const host = request.headers.host ?? '';
+  const ours = ['127.0.0.1', 'localhost', '[::1]'].flatMap((name) => [name, `${name}:${port}`]);
+  if (!ours.includes(host.toLowerCase())) return problem(421, 'this service answers on 127.0.0.1 and localhost only');
+  const reading = request.method === 'GET' || request.method === 'HEAD';
+  const { origin } = request.headers;
+  const foreign = origin !== undefined && !ours.some((name) => origin === `http://${name}`);
+  if (!reading && (foreign || request.headers['sec-fetch-site'] === 'cross-site')) {
+    return problem(403, 'requests from other sites may not change anything here');
+  }
+  return undefined;
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return undefined;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.byteLength;
+    if (size > MAX_BODY_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** A request as a function URL hands it over (payload format 2.0). */
+function toEvent(request: IncomingMessage, body: Buffer): APIGatewayProxyEventV2 {
+  const [rawPath = '/', rawQueryString = ''] = (request.url ?? '/').split('?', 2);
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : (value ?? ''),
+    ]),
+  );
+  const requestId = randomUUID();
+  return {
+    version: '2.0',
+    routeKey: '$default',
+    rawPath,
+    rawQueryString,
+    headers,
+    body: body.toString('base64'),
+    isBase64Encoded: true,
+    requestContext: {
+      accountId: 'anonymous',
+      apiId: 'local',
+      domainName: headers['host'] ?? '',
+      domainPrefix: 'local',
+      http: {
+        method: request.method ?? 'GET',
+        path: rawPath,
+        protocol: `HTTP/${request.httpVersion}`,
+        sourceIp: request.socket.remoteAddress ?? '',
+        userAgent: headers['user-agent'] ?? '',
+      },
+      requestId,
+      routeKey: '$default',
+      stage: '$default',
+      time: new Date().toISOString(),
+      timeEpoch: Date.now(),
+    },
+  };
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string | Uint8Array,
+): void {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  response.writeHead(status, { ...headers, 'content-length': String(bytes.byteLength) });
+  response.end(bytes);
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((done, fail) => {
+    server.once('error', fail);
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', fail);
+      done();
+    });
+  });
+}

@@ -1,0 +1,111 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { JsonObject } from '../shared/core/json.ts';
+import type { Log } from '../shared/log.ts';
+import type { Settings } from '../shared/settings.ts';
+import { type EmbeddedServices, embeddedServices } from '../shared/wiring.ts';
+import { entries } from './entries.ts';
+import { startHost } from './host.ts';
+import { invocation } from './invocation.ts';
+import { lockDataDir } from './lock.ts';
+import { startNotifier } from './notifier.ts';
+import { startDataArts } from './simulators/dataarts/index.ts';
+import { startDataphin } from './simulators/dataphin/index.ts';
+import type { Simulator } from './simulators/simulator.ts';
+import { startWorker } from './worker.ts';
+
+export interface Runtime {
+  readonly url: string;
+  /** Folder to drop manifests into (below `manifests/`). */
+  readonly bucket: string;
+  readonly vendors: Readonly<Record<string, string>>;
+  readonly services: EmbeddedServices;
+  /** Runs one reconcile pass now. */
+  reconcile(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const RECONCILE_TIMEOUT_MS = 110_000;
+
+/** All functions on this machine: HTTP host, bucket notifications, queue worker, schedule, and simulators for vendors without a secret. */
+export async function startRuntime(settings: Settings, options: { readonly log?: Log } = {}): Promise<Runtime> {
+  const dataDir = resolve(settings.dataDir);
+  const closing: (() => Promise<void> | void)[] = [];
+  const close = async () => {
+    for (const step of closing.reverse()) await step();
+  };
+  try {
+    const lock = lockDataDir(dataDir);
+    closing.push(() => lock.release());
+    const simulators = await startSimulators(dataDir);
+    closing.push(async () => {
+      await Promise.all(simulators.map((each) => each.close()));
+    });
+    const simulated = Object.fromEntries(simulators.map((each) => [each.name, each.secret()]));
+    const services = await embeddedServices(
+      { ...settings, dataDir },
+      { simulated, ...(options.log ? { log: options.log } : {}) },
+    );
+    closing.push(() => services.close());
+    await services.queue.releaseHeld();
+
+    const worker = startWorker(services.queue, entries['register-worker'].open(services));
+    closing.push(() => worker.close());
+    const notifier = await startNotifier(services.bucket, entries['register-bucket'].open(services), services.log);
+    closing.push(() => notifier.close());
+    const schedule = entries['scheduled-reconcile'].open(services);
+    const reconcile = () => schedule({}, invocation('scheduled-reconcile', RECONCILE_TIMEOUT_MS, `pass-${Date.now()}`));
+    closing.push(every(settings.reconcileEveryMs, reconcile, services.log));
+    const host = await startHost(entries, services, settings.port);
+    closing.push(() => host.close());
+
+    const vendors = Object.fromEntries(simulators.map((each) => [each.name, each.url]));
+    const runtime = { url: host.url, bucket: services.bucket, vendors };
+    await writeRuntimeFile(dataDir, { ...runtime, pid: process.pid });
+    return { ...runtime, services, reconcile, close };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+async function startSimulators(dataDir: string): Promise<Simulator[]> {
+  const folder = join(dataDir, 'simulators');
+  await mkdir(folder, { recursive: true });
+  return Promise.all([
+    startDataphin({ stateFile: join(folder, 'dataphin.jsonl') }),
+    startDataArts({ stateFile: join(folder, 'dataarts.jsonl') }),
+  ]);
+}
+
+/** Runs at once, then at intervals; never twice at a time. */
+function every(intervalMs: number, run: () => Promise<void>, log: Log): () => Promise<void> {
+  let closed = false;
+  let wake: () => void = () => {};
+  const loop = (async () => {
+    while (!closed) {
+      await run().catch((thrown: unknown) =>
+        log.warn('pass failed; the next one tries again', { reason: String(thrown) }),
+      );
+      if (closed) return;
+      await new Promise<void>((done) => {
+        const timer = setTimeout(done, intervalMs);
+        wake = () => {
+          clearTimeout(timer);
+          done();
+        };
+      });
+    }
+  })();
+  return async () => {
+    closed = true;
+    wake();
+    await loop;
+  };
+}
+
+async function writeRuntimeFile(dataDir: string, content: JsonObject): Promise<void> {
+  const path = join(dataDir, 'runtime.json');
+  await writeFile(`${path}.tmp`, `${JSON.stringify(content, null, 2)}\n`);
+  await rename(`${path}.tmp`, path);
+}

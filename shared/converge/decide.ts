@@ -1,0 +1,190 @@
+import { digest } from '../core/digest.ts';
+import { judgeEdit } from '../core/policy.ts';
+import { decodeUnit, type UnitState } from '../core/unit-state.ts';
+import { type ChunkCache, loadIds, NO_IDS, type StoredIds } from '../ledger/id-set.ts';
+import type { ConvergeDeps, Target, Targets } from './deps.ts';
+import type { Desired, DesiredUnit, UnresolvedEdge } from './desired.ts';
+import type { OwnerState } from './owner.ts';
+import { labelOf } from './status.ts';
+import { unitKey } from './unit.ts';
+import { countEdges, type VanishVerdict } from './vanish.ts';
+
+/** What one convergence will do about each unit of an owner. */
+export interface Decision {
+  /** Declared: to be claimed and shown. */
+  readonly claims: ReadonlyMap<string, DesiredUnit>;
+  /** No longer declared: the claim goes. */
+  readonly withdraw: readonly { readonly id: string; readonly target: Target }[];
+  /** Left as they are, but a dead worker's call may have to be settled. */
+  readonly settle: readonly { readonly id: string; readonly target: Target }[];
+  /** No longer declared, but a person decides. */
+  readonly held: ReadonlySet<string>;
+  /** Accounts whose first contact waits for a person. */
+  readonly heldAccounts: readonly string[];
+  readonly heldClaims: readonly DesiredUnit[];
+  readonly holdId: string;
+  readonly holdReason: string;
+  /** No longer declared, but out of reach or unresolved: absence of a name is not a withdrawal. */
+  readonly kept: ReadonlySet<string>;
+  /** Withdrawn before, still at a vendor that cannot delete. */
+  readonly left: ReadonlySet<string>;
+  /** All units in the owner's row so far. */
+  readonly known: ReadonlySet<string>;
+  readonly configured: readonly string[];
+  /** Undeclared units as the ledger has them. */
+  readonly states: ReadonlyMap<string, UnitState>;
+  accounts(ids: ReadonlySet<string>): string[];
+}
+
+interface Input {
+  readonly state: OwnerState;
+  readonly desired: Desired;
+  readonly targets: Targets;
+  /** Of a vanished owner, by account; undefined: nobody has to be asked. */
+  readonly verdicts: ReadonlyMap<string, VanishVerdict> | undefined;
+  readonly deps: ConvergeDeps;
+  readonly chunks: ChunkCache;
+}
+
+/** Sorts an owner's units into what is claimed, withdrawn, held for a person, and left alone. */
+export async function decide(input: Input): Promise<Decision> {
+  const { state, desired, targets, verdicts, deps, chunks } = input;
+  const ids = (stored: StoredIds = NO_IDS): Promise<Set<string>> => loadIds(deps.ledger, stored, chunks);
+  const known = await ids(state.units);
+  const base = await ids(state.settled ? state.units : state.base);
+  const heldBefore = await ids(state.held?.units);
+  const allowed = await ids(state.allowed);
+  const leftBefore = await ids(state.left);
+  const byAccount = new Map(targets.list.map((target) => [target.account, target]));
+
+  const claims = new Map<string, DesiredUnit>();
+  const heldClaims: DesiredUnit[] = [];
+  const released = new Set(state.configured);
+  for (const [id, each] of desired.kind === 'declared' ? desired.units : []) {
+    // An account that this owner, registered before, never met: a person looks first. Units already claimed go on.
+    const first = state.configured.length > 0 && !released.has(each.target.account) && !known.has(id);
+    if (first) heldClaims.push(each);
+    else claims.set(id, each);
+  }
+  const heldAccounts = [...new Set(heldClaims.map((each) => each.target.account))].sort();
+  const undeclared = desired.kind === 'unreadable' ? [] : [...known].filter((id) => !claims.has(id));
+  const states = await unitStates(
+    desired.kind === 'unreadable' ? known : new Set([...undeclared, ...leftBefore]),
+    deps,
+  );
+
+  const withdraw: { id: string; target: Target }[] = [];
+  const held = new Set<string>();
+  const kept = new Set<string>(desired.kind === 'unreadable' ? known : []);
+  const fresh = new Map<string, string[]>();
+  for (const id of undeclared) {
+    const unit = states.get(id);
+    if (!unit) continue; // written ahead, never claimed
+    const target = byAccount.get(unit.account);
+    if (!target || mayBeUnresolved(unit, desired)) kept.add(id);
+    else if (!target.vendor.abilities.withdraw || allowed.has(id) || !base.has(id) || state.explicit)
+      withdraw.push({ id, target });
+    else if (heldBefore.has(id)) held.add(id);
+    else push(fresh, unit.account, id);
+  }
+  if (desired.kind === 'unreadable') for (const id of heldBefore) held.add(id);
+  let holdId = '';
+  let holdReason = held.size > 0 ? (state.held?.reason ?? '') : '';
+  for (const [account, freshIds] of fresh) {
+    const verdict =
+      verdicts?.get(account) ?? (desired.kind === 'absent' ? undefined : await judgeFresh(account, freshIds));
+    if (verdict?.verdict === 'hold') {
+      for (const id of freshIds) held.add(id);
+      holdReason = verdict.reason;
+      holdId = (verdict as Partial<VanishVerdict>).holdId ?? holdId;
+    } else {
+      const target = byAccount.get(account) as Target;
+      withdraw.push(...freshIds.map((id) => ({ id, target })));
+    }
+  }
+  if (held.size > 0 || heldAccounts.length > 0) {
+    const sameAsBefore = state.held && held.size === heldBefore.size && [...held].every((id) => heldBefore.has(id));
+    const sameAccounts = heldAccounts.join() === (state.held?.accounts ?? []).join();
+    if (sameAsBefore && sameAccounts) holdId = state.held?.id ?? '';
+    // The id stands for exactly what is held: what comes later gets another one.
+    if (holdId === '') holdId = digest(JSON.stringify([state.owner, [...held].sort(), heldAccounts]));
+    if (heldAccounts.length > 0)
+      holdReason ||= `first contact with a newly configured target (${heldAccounts.join(', ')})`;
+  }
+
+  // Released or withdrawn at last: what is claimed again, or claimed by others, is no longer left behind.
+  const left = [...leftBefore].filter((id) => {
+    const unit = states.get(id);
+    return unit !== undefined && !claims.has(id) && Object.keys(unit.claims).length === 0;
+  });
+  const settle = state.settled
+    ? []
+    : [...held, ...kept].flatMap((id) => {
+        const target = byAccount.get(states.get(id)?.account ?? '');
+        return target ? [{ id, target }] : [];
+      });
+  const accountOf = (id: string) => claims.get(id)?.target.account ?? states.get(id)?.account;
+  const configured = [...new Set([...state.configured, ...targets.list.map((target) => target.account)])]
+    .filter((account) => !heldAccounts.includes(account))
+    .sort();
+  return {
+    claims,
+    withdraw,
+    settle,
+    held,
+    heldAccounts,
+    heldClaims,
+    holdId,
+    holdReason,
+    kept,
+    left: new Set(left),
+    known,
+    configured,
+    states,
+    accounts: (set) => [...set].flatMap((id) => accountOf(id) ?? []),
+  };
+
+  async function judgeFresh(account: string, freshIds: readonly string[]) {
+    const limits = deps.settings.policy;
+    const edit = {
+      base: state.counts[account] ?? freshIds.length,
+      withdrawn: freshIds.length,
+      targetEdges: await countEdges(account, deps, limits.smallTarget),
+    };
+    return judgeEdit(edit, limits);
+  }
+}
+
+function push(lists: Map<string, string[]>, key: string, value: string): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+}
+
+async function unitStates(ids: ReadonlySet<string>, deps: ConvergeDeps): Promise<Map<string, UnitState>> {
+  const states = new Map<string, UnitState>();
+  const keys = [...ids].map(unitKey);
+  for (let start = 0; start < keys.length; start += 100) {
+    for (const row of (await deps.ledger.getMany(keys.slice(start, start + 100))).values()) {
+      const unit = decodeUnit(row.body);
+      states.set(unit.id, unit);
+    }
+  }
+  return states;
+}
+
+/** Whether an edge that lost its vendor name may be this unit; unless it provably is another one, nothing is withdrawn. */
+function mayBeUnresolved(unit: UnitState, desired: Desired): boolean {
+  if (desired.kind !== 'declared') return false;
+  return desired.unresolved.some(
+    (edge) =>
+      (edge.account === undefined ? edge.target === unit.target : edge.account === unit.account) &&
+      unit.from.some((table) => maybe(table, edge.from)) &&
+      unit.to.some((table) => maybe(table, edge.to)),
+  );
+
+  function maybe(table: UnitState['from'][number], label: UnresolvedEdge['from']): boolean {
+    if (table.dataset !== undefined && label.includes('/')) return table.dataset === label;
+    return table.dataset === undefined || !label.includes('/') || labelOf(table, unit.vendor) === label;
+  }
+}

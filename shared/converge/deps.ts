@@ -1,0 +1,66 @@
+import type { Problem } from '../core/edge.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Naming } from '../core/naming.ts';
+import type { PolicyLimits } from '../core/policy.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Log } from '../log.ts';
+import type { Manifests } from '../manifests/manifests.ts';
+import type { Queue } from '../queue/queue.ts';
+import type { Vendor, VendorClient } from '../vendors/vendor.ts';
+
+/** One configured account of a vendor. */
+export interface Target {
+  /** `dataphin`, `dataarts/finance` */
+  readonly name: string;
+  readonly vendor: Vendor;
+  readonly account: string;
+  readonly secret: JsonObject;
+  readonly client: VendorClient;
+}
+
+export interface Targets {
+  readonly list: readonly Target[];
+  /** Targets that are not usable now, and why; nothing is withdrawn from them. */
+  readonly problems: readonly { readonly target: string; readonly message: string }[];
+}
+
+/** naming.yaml as it stands: `problems` when it cannot be used, in which case nothing may change. */
+export interface NamingFile {
+  readonly etag: string;
+  readonly naming?: Naming;
+  readonly problems?: readonly Problem[];
+}
+
+export interface ConvergeSettings {
+  readonly deployment: string;
+  readonly policy: PolicyLimits;
+  /** How long vanished manifests wait for others, or for coming back. */
+  readonly graceMs: number;
+  /** How long after its sender's deadline a vendor may still apply a call. */
+  readonly lateBoundMs: number;
+  /** By how much clocks of two machines may differ. */
+  readonly clockSkewMs: number;
+  /** How long one ledger call may take. */
+  readonly ledgerTimeoutMs: number;
+  /** How long one vendor call with its retries may take. */
+  readonly callBudgetMs: number;
+  /** Units worked on at once, per target. */
+  readonly concurrency: number;
+}
+
+/** Everything `converge` touches besides pure code. */
+export interface ConvergeDeps {
+  readonly ledger: Ledger;
+  readonly manifests: Manifests;
+  readonly queue: Queue;
+  readonly log: Log;
+  readonly settings: ConvergeSettings;
+  targets(): Promise<Targets>;
+  naming(): Promise<NamingFile>;
+  /** Epoch milliseconds. */
+  now(): number;
+  /** A globally unique id. */
+  id(): string;
+  /** Whether the holder of a lease may still be running, clock skew already in `until`. */
+  alive(lease: { readonly token: string; readonly until: number }): boolean;
+}

@@ -1,0 +1,101 @@
+import type { Declaration, Entry, Problem } from '../core/edge.ts';
+import { Failure } from '../core/failure.ts';
+import { MAX_BYTES, parseManifest } from '../core/manifest.ts';
+import { formatOf } from '../core/owner-key.ts';
+import { resolveManifest } from '../core/resolve.ts';
+import { blocks } from '../vendors/blocks.ts';
+import type { Unit, Unresolved } from '../vendors/vendor.ts';
+import type { ConvergeDeps, NamingFile, Target, Targets } from './deps.ts';
+
+/** What an owner's manifest asks of the targets now. */
+export type Desired =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unreadable'; readonly problems: readonly Problem[] }
+  | {
+      readonly kind: 'declared';
+      readonly units: ReadonlyMap<string, DesiredUnit>;
+      readonly unresolved: readonly UnresolvedEdge[];
+      readonly problems: readonly Problem[];
+    };
+
+export interface DesiredUnit {
+  readonly target: Target;
+  readonly unit: Unit;
+}
+
+export interface UnresolvedEdge extends Unresolved {
+  readonly target: string;
+  /** Undefined when the whole target is out of reach. */
+  readonly account?: string;
+}
+
+/** Reads and maps the manifest. What cannot be read or understood is `unreadable`: it changes and withdraws nothing. */
+export async function desiredOf(
+  owner: string,
+  naming: NamingFile,
+  targets: Targets,
+  deps: ConvergeDeps,
+): Promise<Desired> {
+  const format = formatOf(owner);
+  let object: Awaited<ReturnType<typeof deps.manifests.get>>;
+  try {
+    object = await deps.manifests.get(owner, { maxBytes: MAX_BYTES[format] });
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.code === 'too-large') {
+      return { kind: 'unreadable', problems: [{ path: '', message: thrown.message }] };
+    }
+    throw thrown;
+  }
+  if (object === undefined) return { kind: 'absent' };
+  if (naming.naming === undefined) {
+    const problems = (naming.problems ?? []).map((each) => ({ ...each, path: `naming.yaml: ${each.path}` }));
+    return { kind: 'unreadable', problems };
+  }
+  const parsed = parseManifest(object.bytes, format, blocks);
+  if ('problems' in parsed) return { kind: 'unreadable', problems: parsed.problems };
+  return mapped(resolveManifest(parsed.manifest, naming.naming), targets, deps.settings.deployment);
+}
+
+/** Maps a declaration to each target it names, or to every configured target that can register. Pure. */
+export function mapped(declaration: Declaration, targets: Targets, deployment: string): Desired {
+  const units = new Map<string, DesiredUnit>();
+  const unresolved: UnresolvedEdge[] = [];
+  const problems: Problem[] = [...declaration.warnings];
+  const named = declaration.targets;
+  const chosen = targets.list.filter((each) =>
+    named ? named.includes(each.name) : each.client.register !== undefined,
+  );
+  for (const target of chosen) {
+    const mapping = target.vendor.units({
+      entries: declaration.entries,
+      ...(declaration.job ? { job: declaration.job } : {}),
+      account: target.account,
+      secret: target.secret,
+      deployment,
+    });
+    for (const unit of mapping.units) {
+      units.set(unit.id, { target, unit });
+      problems.push(...(unit.warnings ?? []));
+    }
+    unresolved.push(...mapping.unresolved.map((each) => ({ ...each, target: target.name, account: target.account })));
+  }
+  for (const name of named ?? []) {
+    if (targets.list.some((each) => each.name === name)) continue;
+    const reason =
+      targets.problems.find((each) => each.target === name)?.message ?? `no secret lineage/${name} is configured`;
+    for (const [from, to, path] of pairs(declaration.entries))
+      unresolved.push({ path, from, to, target: name, reason });
+  }
+  return { kind: 'declared', units, unresolved, problems };
+}
+
+function* pairs(entries: readonly Entry[]): Generator<readonly [string, string, string]> {
+  for (const entry of entries) {
+    for (const from of entry.from) for (const to of entry.to) yield [labelOf(from), labelOf(to), entry.path];
+  }
+}
+
+function labelOf(dataset: Entry['from'][number]): string {
+  if (dataset.namespace !== undefined && dataset.name !== undefined) return `${dataset.namespace}/${dataset.name}`;
+  return dataset.alias ?? '(unnamed)';
+}

@@ -1,0 +1,66 @@
+import type { Json, JsonObject } from '../core/json.ts';
+import { NO_IDS, type StoredIds } from '../ledger/id-set.ts';
+import type { Row } from '../ledger/ledger.ts';
+
+/** What the ledger knows about one owner: the head of its row. The units themselves are rows of their own. */
+export interface OwnerState {
+  readonly owner: string;
+  /** Everything the hash stands for has been applied and nothing is outstanding. */
+  readonly settled: boolean;
+  /** Digest of what was applied: content, naming, targets, mapping versions. */
+  readonly hash?: string;
+  /** Content hash whose claims are all written; the judge of vanished owners waits for it. */
+  readonly claimed?: string;
+  readonly lease?: { readonly token: string; readonly until: number };
+  /** Every unit this owner may hold a claim on, written ahead of the claims. */
+  readonly units: StoredIds;
+  /** The units as they were when last settled: withdrawals are judged against these, never against written-ahead ones. */
+  readonly base: StoredIds;
+  /** How many of them each account holds, when last settled. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Accounts that were configured when last settled; the first contact with another one is held. */
+  readonly configured: readonly string[];
+  readonly held?: Held;
+  /** Withdrawn units that a vendor without deletion still shows. */
+  readonly left?: StoredIds;
+  /** Released by a person: these and no others may be withdrawn. */
+  readonly allowed?: StoredIds;
+  /** The object is gone and the owner waits for a verdict of this id. */
+  readonly vanish?: { readonly id: string; readonly at: number };
+  /** A person asked for the removal (HTTP DELETE): never held. */
+  readonly explicit?: boolean;
+  /** What is being applied and since when; a unit registered since then is news, an older one unchanged. */
+  readonly goal?: { readonly hash: string; readonly since: number };
+  /** Of the one continuation that counts. */
+  readonly ticket?: string;
+  /** Passes without settling, for the back-off. */
+  readonly tries: number;
+}
+
+export interface Held {
+  /** What a person quotes to release it; stands for exactly these units and accounts. */
+  readonly id: string;
+  readonly at: number;
+  readonly reason: string;
+  readonly units: StoredIds;
+  /** Accounts whose first contact is held. */
+  readonly accounts: readonly string[];
+}
+
+export const ownerKey = (owner: string): string => `owner/${owner}`;
+
+export function newOwner(owner: string): OwnerState {
+  return { owner, settled: false, units: NO_IDS, base: NO_IDS, counts: {}, configured: [], tries: 0 };
+}
+
+export function encodeOwner(state: OwnerState): { body: JsonObject; index: string[] } {
+  const index = ['owners'];
+  if (!state.settled) index.push('unsettled');
+  if (state.held) index.push('held', `held:${state.held.id}`);
+  return { body: { kind: 'owner', version: 1, ...(state as unknown as Record<string, Json>) }, index };
+}
+
+export function decodeOwner(row: Row): OwnerState {
+  const { kind: _kind, version: _version, ...state } = row.body;
+  return state as unknown as OwnerState;
+}

@@ -1,0 +1,117 @@
+import type { Problem } from '../core/edge.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { UnitState } from '../core/unit-state.ts';
+import type { Decision } from './decide.ts';
+import type { ConvergeDeps, Target, Targets } from './deps.ts';
+import type { Desired } from './desired.ts';
+import {
+  type EdgeStatus,
+  edgesOf,
+  labelOf,
+  type OwnerStatus,
+  type StatusDocument,
+  statusDocument,
+  unresolvedStatus,
+  writeStatus,
+} from './status.ts';
+import type { UnitResult } from './unit.ts';
+
+interface Input {
+  readonly owner: string;
+  readonly desired: Desired;
+  readonly decision: Decision;
+  readonly results: readonly UnitResult[];
+  readonly targets: Targets;
+  readonly since: number;
+  readonly work: { readonly deps: ConvergeDeps };
+}
+
+/** Writes down, beside the manifest, how each of its edges fared at each target. */
+export async function report(input: Input): Promise<StatusDocument> {
+  const { owner, desired, decision, results, targets, since } = input;
+  const { deps } = input.work;
+  const hints = new Map(targets.list.map((target) => [target.name, hintOf(target)]));
+  const settleOnly = new Set(decision.settle.map((each) => each.id));
+  const edges: EdgeStatus[] = [];
+  for (const result of results) {
+    if (settleOnly.has(result.id)) continue;
+    const withdrawn = !decision.claims.has(result.id);
+    edges.push(...edgesOf(result, { since, withdrawn, hint: hints.get(result.target) ?? '' }));
+  }
+  const reported = new Set(results.filter((each) => !settleOnly.has(each.id)).map((each) => each.id));
+  for (const id of decision.left) {
+    const state = decision.states.get(id);
+    if (state && !reported.has(id)) edges.push(...plain(state, 'unsupported', hints.get(state.target) ?? ''));
+  }
+  const release = `POST /reconcile {"release":"${decision.holdId}"}`;
+  for (const id of decision.held) {
+    const state = decision.states.get(id);
+    if (state) edges.push(...plain(state, 'held', `${decision.holdReason}; to withdraw it: ${release}`));
+  }
+  for (const { unit, target } of decision.heldClaims) {
+    const reason = `first contact with ${target.name}; to register it: ${release}`;
+    edges.push(...plain({ ...unit, vendor: target.vendor.name, target: target.name }, 'held', reason));
+  }
+  const problems: Problem[] = [];
+  if (desired.kind === 'declared') {
+    edges.push(...desired.unresolved.map(unresolvedStatus));
+    problems.push(...desired.problems);
+  } else if (desired.kind === 'unreadable') {
+    problems.push(...desired.problems);
+    for (const id of decision.kept) {
+      const state = decision.states.get(id);
+      if (state) edges.push(...plain(state, 'unchanged', 'the manifest cannot be used, so nothing was changed'));
+    }
+  } else {
+    for (const id of decision.kept) {
+      const state = decision.states.get(id);
+      if (state)
+        edges.push(...plain(state, 'pending', `${state.target} is not configured; nothing was withdrawn there`));
+    }
+  }
+  const held: JsonObject | undefined =
+    decision.holdId === ''
+      ? undefined
+      : {
+          id: decision.holdId,
+          reason: decision.holdReason,
+          release: { method: 'POST', path: '/reconcile', body: { release: decision.holdId } },
+        };
+  const document = statusDocument({
+    owner,
+    at: new Date(deps.now()).toISOString(),
+    state: stateOf(input, edges),
+    problems,
+    ...(held ? { held } : {}),
+    edges,
+  });
+  return writeStatus(deps.manifests, document);
+}
+
+function stateOf({ desired, decision, results }: Input, edges: readonly EdgeStatus[]): OwnerStatus {
+  if (desired.kind === 'unreadable') return 'invalid';
+  if (results.some((each) => each.open)) return 'pending';
+  if (decision.holdId !== '') return 'held';
+  if (edges.some((edge) => edge.outcome === 'failed' || edge.outcome === 'unknown')) return 'failed';
+  return desired.kind === 'absent' ? 'withdrawn' : 'converged';
+}
+
+type Named = Pick<UnitState, 'from' | 'to' | 'vendor' | 'target'>;
+
+function plain(unit: Named, outcome: EdgeStatus['outcome'], reason: string): EdgeStatus[] {
+  return unit.from.flatMap((from) =>
+    unit.to.map((to) => ({
+      target: unit.target,
+      from: labelOf(from, unit.vendor),
+      to: labelOf(to, unit.vendor),
+      outcome,
+      reason,
+    })),
+  );
+}
+
+function hintOf(target: Target): string {
+  return (
+    target.vendor.abilities.withdrawHint ?? `${target.vendor.title} cannot take lineage back; remove it there by hand`
+  );
+}

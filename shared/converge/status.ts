@@ -1,0 +1,212 @@
+import { wish } from '../core/claims.ts';
+import type { Problem } from '../core/edge.ts';
+import type { Json, JsonObject } from '../core/json.ts';
+import { statusKey } from '../core/owner-key.ts';
+import { adopted } from '../core/transition.ts';
+import type { UnitState, UnitTable } from '../core/unit-state.ts';
+import type { Manifests } from '../manifests/manifests.ts';
+import type { UnresolvedEdge } from './desired.ts';
+import type { UnitResult } from './unit.ts';
+
+export type EdgeOutcome =
+  | 'registered'
+  | 'unchanged'
+  | 'deleted'
+  | 'held'
+  | 'unsupported'
+  | 'unresolved'
+  | 'conflict'
+  | 'pending'
+  | 'unknown'
+  | 'failed';
+
+export interface EdgeStatus {
+  readonly target: string;
+  readonly from: string;
+  readonly to: string;
+  readonly outcome: EdgeOutcome;
+  readonly reason?: string;
+  readonly receipt?: string;
+}
+
+export type OwnerStatus =
+  /** Every target shows what the manifest says. */
+  | 'converged'
+  /** Work is left and goes on by itself. */
+  | 'pending'
+  /** A person has to release withdrawals. */
+  | 'held'
+  /** Settled, but a vendor refuses or cannot tell about some edges. */
+  | 'failed'
+  /** The manifest cannot be used; nothing was changed. */
+  | 'invalid'
+  /** The manifest is gone, and so is its lineage, as far as the vendors allow. */
+  | 'withdrawn';
+
+/** The answer beside a manifest: `status/<key>.json` (contract.md section 2). */
+export interface StatusDocument {
+  readonly owner: string;
+  readonly at: string;
+  readonly state: OwnerStatus;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly problems?: readonly Problem[];
+  /** What waits for a person, and the request that releases it. */
+  readonly held?: JsonObject;
+  readonly edges: readonly EdgeStatus[];
+  /** Keys of the documents that hold the edges beyond the first thousand. */
+  readonly parts?: readonly string[];
+}
+
+/** Worst first: people read the top of the list. */
+const ORDER: readonly EdgeOutcome[] = [
+  'failed',
+  'unknown',
+  'held',
+  'conflict',
+  'unresolved',
+  'pending',
+  'unsupported',
+  'deleted',
+  'registered',
+  'unchanged',
+];
+
+const EDGES_PER_DOCUMENT = 1_000;
+
+/** An edge's end as people know it: its OpenLineage identity, else the vendor's name. */
+export function labelOf(table: UnitTable, vendor: string): string {
+  return table.dataset ?? `${vendor}:${table.name}`;
+}
+
+/** One unit's result as edges: a pair each. */
+export function edgesOf(
+  result: UnitResult,
+  context: { since: number; withdrawn: boolean; hint: string },
+): EdgeStatus[] {
+  const { state } = result;
+  if (state === undefined) return [];
+  const { outcome, reason } = outcomeOf(result, state, context);
+  const receipt = receiptOf(state);
+  const rest = { ...(reason === undefined ? {} : { reason }), ...(receipt === undefined ? {} : { receipt }) };
+  return state.from.flatMap((from) =>
+    state.to.map((to) => ({
+      target: result.target,
+      from: labelOf(from, state.vendor),
+      to: labelOf(to, state.vendor),
+      outcome,
+      ...rest,
+    })),
+  );
+}
+
+function outcomeOf(
+  result: UnitResult,
+  state: UnitState,
+  context: { since: number; withdrawn: boolean; hint: string },
+): { outcome: EdgeOutcome; reason?: string } {
+  if (result.open) {
+    const { failure, reason } = result.open;
+    const failed = state.refusal !== undefined || (failure !== undefined && !failure.retryable);
+    return { outcome: failed ? 'failed' : 'pending', reason };
+  }
+  const others = Object.keys(state.claims);
+  if (context.withdrawn && others.length > 0) {
+    return { outcome: 'unchanged', reason: `withdrawn here; still declared by ${others.slice(0, 3).join(', ')}` };
+  }
+  switch (result.done?.verdict) {
+    case 'shown': {
+      const { conflicts } = wish(state);
+      if (conflicts.length > 0) return { outcome: 'conflict', reason: conflictReason(state, conflicts) };
+      const superseded =
+        state.nodes.length > 1 ? `${state.nodes.length - 1} superseded node(s) stay: ${context.hint}` : undefined;
+      const reason = adopted(state) ? 'adopted: it was there before, so it is never deleted' : superseded;
+      const outcome = (state.changedAt ?? 0) >= context.since ? 'registered' : 'unchanged';
+      return reason === undefined ? { outcome } : { outcome, reason };
+    }
+    case 'gone':
+      return { outcome: 'deleted' };
+    case 'left-behind':
+      return { outcome: 'unsupported', reason: result.done.reason ?? context.hint };
+    case 'unknown':
+      return {
+        outcome: 'unknown',
+        reason:
+          'the vendor may have created it, but no trustworthy answer came; look it up there before sending it again',
+      };
+    default:
+      return { outcome: 'failed', reason: result.done?.reason ?? 'refused' };
+  }
+}
+
+function conflictReason(state: UnitState, conflicts: readonly string[]): string {
+  const owners = Object.keys(state.claims).sort();
+  return `${conflicts.join(', ')} differ between ${owners.slice(0, 4).join(', ')}; ${owners[0]} counts`;
+}
+
+/** RequestId of the last register, or the qualified names of the nodes. */
+function receiptOf(state: UnitState): string | undefined {
+  const node = state.nodes.at(-1);
+  return node?.receipt ?? state.receipt;
+}
+
+export function unresolvedStatus(edge: UnresolvedEdge): EdgeStatus {
+  return { target: edge.target, from: edge.from, to: edge.to, outcome: 'unresolved', reason: edge.reason };
+}
+
+/** Orders edges, worst first, and counts them. */
+export function statusDocument(
+  input: Pick<StatusDocument, 'owner' | 'at' | 'state' | 'problems' | 'held'> & {
+    readonly edges: readonly EdgeStatus[];
+  },
+): StatusDocument {
+  const rank = new Map(ORDER.map((outcome, index) => [outcome, index]));
+  const edges = [...input.edges].sort(
+    (a, b) =>
+      (rank.get(a.outcome) ?? 0) - (rank.get(b.outcome) ?? 0) ||
+      compare(a.target, b.target) ||
+      compare(a.to, b.to) ||
+      compare(a.from, b.from),
+  );
+  const counts: Record<string, number> = {};
+  for (const edge of edges) counts[edge.outcome] = (counts[edge.outcome] ?? 0) + 1;
+  const { owner, at, state, problems, held } = input;
+  return {
+    owner,
+    at,
+    state,
+    counts,
+    ...(problems && problems.length > 0 ? { problems } : {}),
+    ...(held ? { held } : {}),
+    edges,
+  };
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Writes the document, in numbered parts when it is long; the first part names the others. */
+export async function writeStatus(manifests: Manifests, document: StatusDocument): Promise<StatusDocument> {
+  const key = statusKey(document.owner);
+  const rest: string[] = [];
+  for (let start = EDGES_PER_DOCUMENT; start < document.edges.length; start += EDGES_PER_DOCUMENT) {
+    const part = key.replace(/\.json$/, `.${rest.length + 2}.json`);
+    const edges = document.edges.slice(start, start + EDGES_PER_DOCUMENT);
+    await put(manifests, part, {
+      owner: document.owner,
+      at: document.at,
+      part: rest.length + 2,
+      edges,
+    } as unknown as Json);
+    rest.push(part);
+  }
+  const first: StatusDocument = {
+    ...document,
+    edges: document.edges.slice(0, EDGES_PER_DOCUMENT),
+    ...(rest.length > 0 ? { parts: rest } : {}),
+  };
+  await put(manifests, key, first as unknown as Json);
+  return first;
+}
+
+async function put(manifests: Manifests, key: string, value: Json): Promise<void> {
+  await manifests.put(key, Buffer.from(`${JSON.stringify(value, null, 2)}\n`), 'application/json');
+}

@@ -1,0 +1,190 @@
+import type { JsonObject } from '../core/json.ts';
+import { OWNER_PREFIXES } from '../core/owner-key.ts';
+import { judgeVanished } from '../core/policy.ts';
+import type { Row } from '../ledger/ledger.ts';
+import { commit } from './commit.ts';
+import type { ConvergeDeps } from './deps.ts';
+import { decodeOwner, ownerKey } from './owner.ts';
+
+/** What became of an owner whose object vanished, at one account. */
+export interface VanishVerdict {
+  readonly id: string;
+  readonly verdict: 'apply' | 'hold';
+  readonly reason: string;
+  /** What a person quotes to release all that vanished together. */
+  readonly holdId: string;
+  readonly at: number;
+}
+
+/** Owners that vanished from one account's sight and wait to be judged together. */
+interface Vanished {
+  readonly owners: Readonly<Record<string, { readonly id: string; readonly edges: number }>>;
+  /** Edges the target knew when the first of them vanished. */
+  readonly targetEdges: number;
+  readonly lastAt: number;
+  readonly ticket: string;
+  readonly postponed: number;
+  readonly verdicts: Readonly<Record<string, VanishVerdict>>;
+}
+
+const NOBODY: Vanished = { owners: {}, targetEdges: 0, lastAt: 0, ticket: '', postponed: 0, verdicts: {} };
+const POSTPONE_AT_MOST = 10;
+const VERDICTS_KEPT_MS = 86_400_000;
+/** A judge message that is this late was lost with the process that should have sent it. */
+const JUDGE_LOST_MS = 5_000;
+
+const vanishKey = (account: string): string => `vanish/${account}`;
+
+/**
+ * Announces that an owner's object is gone, and collects the verdicts. `edges` says how many edges each account would lose.
+ * Undefined while the grace time runs: other manifests may vanish too, or the object come back under another name.
+ */
+export async function vanishVerdicts(
+  owner: string,
+  vanish: { readonly id: string },
+  edges: ReadonlyMap<string, number>,
+  deps: ConvergeDeps,
+): Promise<ReadonlyMap<string, VanishVerdict> | undefined> {
+  const verdicts = new Map<string, VanishVerdict>();
+  for (const [account, count] of edges) {
+    const verdict = await announce(owner, vanish.id, account, count, deps);
+    if (verdict) verdicts.set(account, verdict);
+  }
+  return verdicts.size === edges.size ? verdicts : undefined;
+}
+
+async function announce(
+  owner: string,
+  id: string,
+  account: string,
+  edges: number,
+  deps: ConvergeDeps,
+): Promise<VanishVerdict | undefined> {
+  const { ledger, settings, queue } = deps;
+  for (;;) {
+    const row = await ledger.get(vanishKey(account));
+    const vanished = read(row);
+    const verdict = vanished.verdicts[owner];
+    if (verdict?.id === id) return verdict;
+    if (vanished.owners[owner]?.id === id) {
+      const lost = deps.now() > vanished.lastAt + settings.graceMs + JUDGE_LOST_MS;
+      if (lost) await queue.send({ kind: 'judge', target: account, ticket: vanished.ticket });
+      return undefined;
+    }
+    const first = Object.keys(vanished.owners).length === 0;
+    const next: Vanished = {
+      ...vanished,
+      owners: { ...vanished.owners, [owner]: { id, edges } },
+      targetEdges: first ? await countEdges(account, deps) : vanished.targetEdges,
+      lastAt: deps.now(),
+      ticket: deps.id(),
+      postponed: first ? 0 : vanished.postponed,
+    };
+    if (!(await commit(ledger, write(account, next, deps), row?.rev ?? null))) continue;
+    await queue.send({ kind: 'judge', target: account, ticket: next.ticket }, { delayMs: settings.graceMs });
+    return undefined;
+  }
+}
+
+/** One verdict for all owners that vanished from an account; then each of them converges. */
+export async function judge(account: string, ticket: string, deps: ConvergeDeps): Promise<void> {
+  const { ledger, queue, settings } = deps;
+  const row = await ledger.get(vanishKey(account));
+  const vanished = read(row);
+  if (!row || vanished.ticket !== ticket) return;
+  const wait = vanished.lastAt + settings.graceMs - deps.now();
+  if (wait > 0) return queue.send({ kind: 'judge', target: account, ticket }, { delayMs: wait });
+
+  const unsettled = await inFlux(new Set(Object.keys(vanished.owners)), deps);
+  if (unsettled.length > 0 && vanished.postponed < POSTPONE_AT_MOST) {
+    // Claims of new and changed owners come first, and what vanished unnoticed is judged with the rest.
+    for (const owner of unsettled) await queue.send({ kind: 'converge', owner });
+    const next = { ...vanished, lastAt: deps.now(), ticket: deps.id(), postponed: vanished.postponed + 1 };
+    if (!(await commit(ledger, write(account, next, deps), row.rev))) return;
+    return queue.send({ kind: 'judge', target: account, ticket: next.ticket }, { delayMs: settings.graceMs });
+  }
+
+  const gone: string[] = [];
+  let edges = 0;
+  for (const [owner, each] of Object.entries(vanished.owners)) {
+    if ((await deps.manifests.head(owner)) !== undefined) continue;
+    gone.push(owner);
+    edges += each.edges;
+  }
+  const judged = judgeVanished({ owners: gone.length, edges, targetEdges: vanished.targetEdges }, settings.policy);
+  const holdId = deps.id();
+  const verdicts = Object.fromEntries(
+    Object.entries(vanished.verdicts).filter(([, verdict]) => verdict.at > deps.now() - VERDICTS_KEPT_MS),
+  );
+  for (const owner of gone) {
+    const id = vanished.owners[owner]?.id as string;
+    verdicts[owner] = { id, ...judged, holdId, at: deps.now() };
+  }
+  if (!(await commit(ledger, write(account, { ...NOBODY, verdicts }, deps), row.rev))) return;
+  if (judged.verdict === 'hold')
+    deps.log.warn('withdrawals held', { account, owners: gone.length, reason: judged.reason, release: holdId });
+  for (const owner of Object.keys(vanished.owners)) await queue.send({ kind: 'converge', owner });
+}
+
+/** Owners whose object or absence the ledger does not reflect yet. */
+async function inFlux(waiting: ReadonlySet<string>, deps: ConvergeDeps): Promise<string[]> {
+  const flux: string[] = [];
+  const present = new Set<string>();
+  for (const prefix of OWNER_PREFIXES) {
+    for await (const objects of pages((after) => deps.manifests.list(prefix, after === undefined ? {} : { after }))) {
+      const rows = await deps.ledger.getMany(objects.map((object) => ownerKey(object.key)));
+      for (const object of objects) {
+        present.add(object.key);
+        const row = rows.get(ownerKey(object.key));
+        if (!row || decodeOwner(row).claimed !== object.etag) flux.push(object.key);
+      }
+    }
+  }
+  for await (const keys of pages((after) => deps.ledger.find('owners', after === undefined ? {} : { after }))) {
+    const absent = keys.filter((key) => !present.has(key.slice('owner/'.length)));
+    for (const row of (await deps.ledger.getMany(absent)).values()) {
+      const state = decodeOwner(row);
+      const known =
+        state.vanish !== undefined || state.explicit === true || (state.settled && state.claimed === undefined);
+      if (!known && !waiting.has(state.owner)) flux.push(state.owner);
+    }
+  }
+  return flux;
+}
+
+/** How many edges the ledger knows at an account. */
+export async function countEdges(
+  account: string,
+  deps: ConvergeDeps,
+  atMost = Number.POSITIVE_INFINITY,
+): Promise<number> {
+  let count = 0;
+  const limit = Math.min(1_000, atMost);
+  for await (const keys of pages((after) =>
+    deps.ledger.find(`account:${account}`, { limit, ...(after === undefined ? {} : { after }) }),
+  )) {
+    count += keys.length;
+    if (count >= atMost) break;
+  }
+  return count;
+}
+
+async function* pages<T>(
+  read: (after: string | undefined) => Promise<{ readonly items: readonly T[]; readonly next?: string }>,
+): AsyncGenerator<readonly T[]> {
+  let after: string | undefined;
+  do {
+    const page = await read(after);
+    yield page.items;
+    after = page.next;
+  } while (after !== undefined);
+}
+
+function read(row: Row | undefined): Vanished {
+  return row ? (row.body as unknown as { vanished: Vanished }).vanished : NOBODY;
+}
+
+function write(account: string, vanished: Vanished, deps: ConvergeDeps): Row {
+  const body = { kind: 'vanish', version: 1, vanished: vanished as unknown as JsonObject };
+  return { key: vanishKey(account), rev: deps.id(), body };
+}

@@ -1,0 +1,127 @@
+import { digest } from './digest.ts';
+import type { ColumnEdge } from './edge.ts';
+import type { Json, JsonObject } from './json.ts';
+import { canonicalJson } from './json.ts';
+import { has, type Mask, maskOf, NONE, positions } from './mask.ts';
+import { type Claim, intern, pairKey, sameClaim, type UnitState } from './unit-state.ts';
+
+/** The owners' claims on a unit as one wish. */
+export interface Wish {
+  /** Union of all claims; where one owner says direct and another not, direct counts. */
+  readonly mask: Mask;
+  readonly options: JsonObject;
+  /** Option paths on which owners differ; the smallest owner key won. */
+  readonly conflicts: readonly string[];
+}
+
+/** What all owners together want of the unit (contract.md 3.1 and 3.3); independent of the order in which they claimed. */
+export function wish(state: UnitState): Wish {
+  const owners = Object.keys(state.claims).sort();
+  let mask = NONE;
+  for (const owner of owners) mask |= (state.claims[owner] as Claim).mask;
+  const merged = mergeOptions(owners.map((owner) => (state.claims[owner] as Claim).options));
+  return { mask: directWins(state, mask), ...merged };
+}
+
+/** Drops the indirect twin of every column edge that is also wanted as direct. */
+function directWins(state: UnitState, mask: Mask): Mask {
+  const direct = new Set<string>();
+  const wanted = positions(mask).filter((bit) => bit > 0);
+  for (const bit of wanted) {
+    const part = state.parts[bit - 1] as ColumnEdge;
+    if (part.direct) direct.add(pairKey(part));
+  }
+  return maskOf(
+    positions(mask).filter((bit) => {
+      if (bit === 0) return true;
+      const part = state.parts[bit - 1] as ColumnEdge;
+      return part.direct || !direct.has(pairKey(part));
+    }),
+  );
+}
+
+/** Merges option blocks, the first winning: maps key by key, anything else whole. */
+export function mergeOptions(blocks: readonly JsonObject[]): { options: JsonObject; conflicts: string[] } {
+  const conflicts = new Set<string>();
+  const options = blocks.reduce<JsonObject>((left, right) => mergeTwo(left, right, '', conflicts), {});
+  return { options, conflicts: [...conflicts].sort() };
+}
+
+function mergeTwo(left: JsonObject, right: JsonObject, path: string, conflicts: Set<string>): JsonObject {
+  const merged: Record<string, Json> = { ...left };
+  for (const [key, value] of Object.entries(right)) {
+    const at = path === '' ? key : `${path}.${key}`;
+    const mine = merged[key];
+    if (mine === undefined) merged[key] = value;
+    else if (isMap(mine) && isMap(value)) merged[key] = mergeTwo(mine, value, at, conflicts);
+    else if (canonicalJson(mine) !== canonicalJson(value)) conflicts.add(at);
+  }
+  return merged;
+}
+
+function isMap(value: Json): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The options whose change is worth a call, as a comparable digest. */
+export function loudOptions(state: UnitState, options: JsonObject): string {
+  const loud = Object.entries(options).filter(([key]) => !state.quietOptions.includes(key));
+  return loud.length === 0 ? '' : digest(canonicalJson(Object.fromEntries(loud)));
+}
+
+/** Puts an owner's claim; the same state object comes back when nothing changes. */
+export function claim(state: UnitState, owner: string, columns: readonly ColumnEdge[], options: JsonObject): UnitState {
+  const { parts, mask } = intern(state.parts, columns);
+  const next: Claim = { mask, options };
+  if (sameClaim(state.claims[owner], next)) return state;
+  return { ...state, parts, claims: { ...state.claims, [owner]: next } };
+}
+
+/** Takes an owner's claim away; the same state object comes back when there is none. */
+export function unclaim(state: UnitState, owner: string): UnitState {
+  if (state.claims[owner] === undefined) return state;
+  const { [owner]: _gone, ...claims } = state.claims;
+  return { ...state, claims };
+}
+
+/** Forgets column edges that nothing refers to any more, so that rows do not grow with history. */
+export function compact(state: UnitState): UnitState {
+  let used = state.shown | state.maybe | (state.foreign ?? NONE) | (state.intent?.mask ?? NONE);
+  for (const each of Object.values(state.claims)) used |= each.mask;
+  for (const node of [...state.nodes, ...state.uncertain]) used |= node.mask;
+  const kept = positions(used).filter((bit) => bit > 0 && bit <= state.parts.length);
+  if (kept.length === state.parts.length) return state;
+  const place = new Map(kept.map((bit, index) => [bit, index + 1]));
+  const move = (mask: Mask): Mask => maskOf(positions(mask).map((bit) => (bit === 0 ? 0 : (place.get(bit) as number))));
+  return {
+    ...state,
+    parts: kept.map((bit) => state.parts[bit - 1] as ColumnEdge),
+    claims: Object.fromEntries(Object.entries(state.claims).map(([o, c]) => [o, { ...c, mask: move(c.mask) }])),
+    shown: move(state.shown),
+    maybe: move(state.maybe),
+    ...(state.foreign === undefined ? {} : { foreign: move(state.foreign) }),
+    ...(state.intent ? { intent: { ...state.intent, mask: move(state.intent.mask) } } : {}),
+    nodes: state.nodes.map((node) => ({ ...node, mask: move(node.mask) })),
+    uncertain: state.uncertain.map((node) => ({ ...node, mask: move(node.mask) })),
+  };
+}
+
+/** Column edges of a mask, in position order. */
+export function columnsOf(state: UnitState, mask: Mask): ColumnEdge[] {
+  return positions(mask)
+    .filter((bit) => bit > 0)
+    .map((bit) => state.parts[bit - 1] as ColumnEdge);
+}
+
+/** Whether the mask holds every bit of a wish (a node that covers it needs no successor). */
+export function covers(mask: Mask, wanted: Mask): boolean {
+  return has(mask, wanted);
+}
+
+/** Identity of what is wanted; a refusal counts only as long as this stays the same. */
+export function contentOf(state: UnitState, wanted: Wish): string {
+  const columns = columnsOf(state, wanted.mask)
+    .map((part) => `${pairKey(part)}${part.direct}`)
+    .sort();
+  return digest(canonicalJson({ edge: wanted.mask !== NONE, columns, options: wanted.options } as JsonObject));
+}

@@ -1,0 +1,23 @@
+import type { JsonObject } from './json.ts';
+
+/**
+ * A table, topic or file set, after aliases, defaults and naming rules have been applied.
+ *
+ * `vendors` holds, per vendor name, that vendor's own block (`{ guid: … }`, `{ database, table }`), already checked
+ * against the vendor's schema. A vendor that is missing here has no name for the dataset: edges to it are `unresolved` there.
+ */
+export interface Dataset {
+  readonly alias?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly vendors: Readonly<Record<string, JsonObject>>;
+  /** Entry options that a naming rule sets (contract.md section 5); those of the output dataset count. */
+  readonly entryOptions?: Readonly<Record<string, JsonObject>>;
+}
+
+/** OpenLineage identity as one string, `namespace/name`; undefined when the dataset is known by vendor names alone. */
+export function identity(dataset: Pick<Dataset, 'namespace' | 'name'>): string | undefined {
+  return dataset.namespace !== undefined && dataset.name !== undefined
+    ? `${dataset.namespace}/${dataset.name}`
+    : undefined;
+}

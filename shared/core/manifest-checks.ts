@@ -1,0 +1,117 @@
+import { expandColumns, listOf, sideOf } from './columns.ts';
+import type { Json, JsonObject } from './json.ts';
+import {
+  type Blocks,
+  type DatasetRef,
+  type LineageEntry,
+  MAX_PAIRS,
+  type Manifest,
+  type OneOrMore,
+} from './manifest-schema.ts';
+import { mergedOver } from './merge.ts';
+import type { Path } from './position.ts';
+import { quoted, type Remark } from './problems.ts';
+import { didYouMean } from './suggest.ts';
+
+const RESERVED: ReadonlySet<string> = new Set(['constructor', 'prototype']);
+
+/**
+ * What the schema cannot see: aliases that do not exist, columns of other datasets, keys that exclude each other, too many
+ * pairs. `value` may be broken; parts in which `broken` has a remark already are passed over, everything else is checked.
+ */
+export function crossRemarks(value: Json, broken: readonly Remark[], blocks: Blocks): readonly Remark[] {
+  if (!isObject(value)) return [];
+  const bad = new Set<string>();
+  for (const { path } of broken)
+    for (let end = 1; end <= path.length; end += 1) bad.add(path.slice(0, end).join('\u0000'));
+  const whole = (...path: Path): boolean => !bad.has(path.join('\u0000'));
+  const manifest = value as unknown as Manifest;
+  const remarks: Remark[] = [];
+  const datasets = isObject(value['datasets']) ? manifest.datasets : value['datasets'] === undefined ? {} : undefined;
+  for (const alias of Object.keys(datasets ?? {})) {
+    if (RESERVED.has(alias))
+      remarks.push({ path: ['datasets', alias], message: `${quoted(alias)} cannot be used as an alias` });
+    if (whole('datasets', alias))
+      remarks.push(...datasetRemarks(manifest, alias, blocks, whole('defaults', 'datasets')));
+  }
+  if (Array.isArray(value['lineage'])) remarks.push(...lineageRemarks(manifest.lineage, datasets, whole));
+  return remarks;
+}
+
+function datasetRemarks(manifest: Manifest, alias: string, blocks: Blocks, withDefaults: boolean): readonly Remark[] {
+  const { namespace, name, ...vendors } = manifest.datasets?.[alias] ?? {};
+  const path = ['datasets', alias];
+  const remarks: Remark[] = [];
+  if (namespace === undefined && name === undefined && Object.keys(vendors).length === 0) {
+    remarks.push({
+      path,
+      message: 'says nothing about the dataset; give namespace and name, or what a vendor calls it',
+    });
+  } else if ((namespace === undefined) !== (name === undefined)) {
+    const [given, absent] = namespace === undefined ? ['name', 'namespace'] : ['namespace', 'name'];
+    remarks.push({ path: [...path, given], message: `${given} needs ${absent} beside it` });
+  }
+  for (const [vendor, block] of Object.entries(vendors)) {
+    if (!isObject(block) || !withDefaults) continue;
+    const complete = mergedOver(manifest.defaults?.datasets?.[vendor], block);
+    for (const message of blocks[vendor]?.check?.(complete) ?? []) remarks.push({ path: [...path, vendor], message });
+  }
+  return remarks;
+}
+
+type Whole = (...path: Path) => boolean;
+
+function lineageRemarks(
+  lineage: readonly LineageEntry[],
+  datasets: Manifest['datasets'] | undefined,
+  whole: Whole,
+): readonly Remark[] {
+  const remarks: Remark[] = [];
+  const aliases = datasets === undefined ? undefined : new Set(Object.keys(datasets));
+  let tablePairs = 0;
+  let columnPairs = 0;
+  lineage.forEach((entry, at) => {
+    const path = ['lineage', at];
+    const usable = isObject(entry as unknown as Json);
+    const hasFrom = usable && whole(...path, 'from');
+    const hasTo = usable && whole(...path, 'to');
+    if (hasFrom) remarks.push(...aliasRemarks(entry.from, [...path, 'from'], aliases));
+    if (hasTo) remarks.push(...aliasRemarks(entry.to, [...path, 'to'], aliases));
+    if (!hasFrom || !hasTo) return;
+    const from = sideOf(entry.from, 'inputs');
+    const to = sideOf(entry.to, 'outputs');
+    tablePairs += from.refs.length * to.refs.length;
+    if (!whole(...path, 'columns')) return;
+    const expansion = expandColumns(entry, from, to, path);
+    columnPairs += expansion.pairs;
+    for (const remark of expansion.remarks) remarks.push(remark);
+  });
+  for (const [kind, count] of [
+    ['table', tablePairs],
+    ['column', columnPairs],
+  ] as const) {
+    if (count <= MAX_PAIRS) continue;
+    const message = `${count} ${kind} pairs after expansion; the limit is ${MAX_PAIRS}. Split the manifest into several, each with its own entries`;
+    remarks.push({ path: ['lineage'], message });
+  }
+  return remarks;
+}
+
+function aliasRemarks(
+  refs: OneOrMore<DatasetRef>,
+  path: Path,
+  aliases: ReadonlySet<string> | undefined,
+): readonly Remark[] {
+  if (aliases === undefined) return [];
+  return listOf(refs).flatMap((ref, at) => {
+    if (typeof ref !== 'string' || aliases.has(ref)) return [];
+    // A suggestion looks at every alias: not worth it in a document of thousands that are all wrong.
+    const hint = aliases.size <= 1_000 ? didYouMean(ref, aliases) : '';
+    const message = `no dataset has the alias ${quoted(ref)}${hint}; add it under datasets, or write { namespace, name }`;
+    return [{ path: Array.isArray(refs) ? [...path, at] : path, message }];
+  });
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

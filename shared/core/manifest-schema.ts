@@ -1,0 +1,204 @@
+import * as z from 'zod';
+import type { Job } from './edge.ts';
+import type { Json, JsonObject } from './json.ts';
+
+/**
+ * What a vendor lets a manifest say about a dataset and about an entry. Strict objects, every key optional. A vendor without
+ * `entry` can only be read, so it is no target. `check` says what is wrong between the keys of a dataset block, defaults
+ * included; it is only called with blocks that fit the schema.
+ */
+export interface VendorBlocks {
+  readonly dataset: z.ZodObject;
+  readonly entry?: z.ZodObject;
+  check?(dataset: JsonObject): readonly string[];
+}
+
+export type Blocks = Readonly<Record<string, VendorBlocks>>;
+
+export const MAX_ENTRIES = 10_000;
+/** Table pairs, and likewise column pairs, of all entries together. */
+export const MAX_PAIRS = 100_000;
+export const MAX_SIDE = 100;
+
+/** OpenLineage identity, written where a dataset is used. */
+export interface InlineDataset {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export type DatasetRef = string | InlineDataset;
+export type ColumnName = string | { readonly dataset: DatasetRef; readonly column: string };
+export type OneOrMore<T> = T | readonly T[];
+export type ColumnsMap = Readonly<Record<string, OneOrMore<ColumnName>>>;
+export type ColumnsList = readonly {
+  readonly from: OneOrMore<ColumnName>;
+  readonly to: ColumnName;
+  readonly direct?: boolean;
+}[];
+
+/** `namespace`, `name` and one block per vendor. */
+export type DatasetEntry = { readonly namespace?: string; readonly name?: string } & Readonly<Record<string, Json>>;
+
+/** One entry of `lineage`; every other key is a vendor's block. */
+export interface LineageEntry {
+  readonly from: OneOrMore<DatasetRef>;
+  readonly to: OneOrMore<DatasetRef>;
+  readonly columns?: ColumnsMap | ColumnsList;
+  readonly [vendor: string]: unknown;
+}
+
+/** A manifest as it was written and found correct; `resolveManifest` looks everything up. Plain data. */
+export interface Manifest {
+  readonly version: 1;
+  readonly targets?: readonly string[];
+  readonly job?: Job;
+  readonly defaults?: {
+    readonly datasets?: Readonly<Record<string, JsonObject>>;
+    readonly lineage?: Readonly<Record<string, JsonObject>>;
+  };
+  readonly datasets?: Readonly<Record<string, DatasetEntry>>;
+  readonly lineage: readonly LineageEntry[];
+}
+
+/** Vendors that can be written to, and so be targets. */
+export function targetVendors(blocks: Blocks): readonly string[] {
+  return Object.keys(blocks).filter((vendor) => blocks[vendor]?.entry !== undefined);
+}
+
+/** Any text that may name something: not empty, no control characters. */
+export function nameText(what: string) {
+  return z
+    .string()
+    .min(1)
+    .max(2_000)
+    .regex(/^\P{Cc}*$/u, 'must not hold control characters')
+    .refine((text) => text.isWellFormed(), 'must be valid Unicode')
+    .describe(what);
+}
+
+/** zod's own `.max` stops looking at the items; this reports their problems too. */
+function atMost<T extends z.ZodType>(item: T, limit: number, say: (count: number) => string) {
+  return z
+    .array(item)
+    .check(
+      z.refine((items: readonly unknown[]) => items.length <= limit, {
+        error: (issue) => say((issue.input as readonly unknown[]).length),
+        when: ({ value }) => Array.isArray(value),
+      }),
+    )
+    .meta({ maxItems: limit });
+}
+
+const made = new WeakMap<Blocks, z.ZodObject>();
+
+/** The schema of manifest version 1, the one source of the JSON Schema too. It transforms nothing. */
+export function manifestSchema(blocks: Blocks): z.ZodObject {
+  const known = made.get(blocks);
+  if (known !== undefined) return known;
+  const schema = makeSchema(blocks);
+  made.set(blocks, schema);
+  return schema;
+}
+
+/** One optional key per vendor. */
+export function vendorKeys(blocks: Blocks, part: 'dataset' | 'entry', what: string): Record<string, z.ZodType> {
+  const keys: Record<string, z.ZodType> = {};
+  for (const [vendor, { [part]: block }] of Object.entries(blocks)) {
+    if (block !== undefined) keys[vendor] = block.optional().describe(what.replaceAll('VENDOR', vendor));
+  }
+  return keys;
+}
+
+function makeSchema(blocks: Blocks): z.ZodObject {
+  const inline = z
+    .strictObject({ namespace: nameText('OpenLineage namespace'), name: nameText('OpenLineage name') })
+    .describe('A dataset by its OpenLineage identity; a naming rule must know its vendor names');
+  const alias = nameText('An alias under `datasets`');
+  const sideText = (side: string) => (count: number) =>
+    `${count} datasets in \`${side}\`; the limit is ${MAX_SIDE}. Split the entry into several with the same other side`;
+  const side = (key: string, what: string) =>
+    z.union([alias, inline, atMost(z.union([alias, inline]), MAX_SIDE, sideText(key)).min(1)]).describe(what);
+
+  const column = z.union([
+    nameText('`column` of the only dataset of that side, or `alias.column`, split at the first dot'),
+    z
+      .strictObject({ dataset: z.union([alias, inline]), column: nameText('Column name, taken as it is') })
+      .describe('For columns with dots in their name, and for datasets without an alias'),
+  ]);
+  const columns = z.union([column, z.array(column).min(1)]).describe('One source column or a list');
+  const columnsMap = z.record(nameText('Target column'), columns).describe('Target column: its source columns');
+  const columnsList = z
+    .array(
+      z.strictObject({
+        from: columns,
+        to: column.describe('Target column'),
+        direct: z.boolean().optional().describe('false where the source only filters, joins or sorts; default true'),
+      }),
+    )
+    .describe('The long form, one item per target column');
+
+  const entry = z.strictObject({
+    from: side('from', 'Inputs: one or a list of 1..100'),
+    to: side('to', 'Outputs: one or a list of 1..100'),
+    columns: z.union([columnsMap, columnsList]).optional(),
+    ...vendorKeys(blocks, 'entry', 'Options of VENDOR for this entry'),
+  });
+  const dataset = z.strictObject({
+    namespace: nameText('OpenLineage namespace; needs `name` too').optional(),
+    name: nameText('OpenLineage name; needs `namespace` too').optional(),
+    ...vendorKeys(blocks, 'dataset', 'What VENDOR calls this dataset'),
+  });
+  const writable = targetVendors(blocks);
+  const targetName = new RegExp(`^(${writable.join('|')})(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)?$`);
+
+  return z
+    .strictObject({
+      $schema: z.string().optional().describe('For editors; nothing else reads it'),
+      version: z.literal(1).describe('Version of this format'),
+      targets: z
+        .array(
+          z.string().regex(targetName, {
+            error: (issue) =>
+              `${JSON.stringify(issue.input)} is no target; write a vendor (${writable.join(', ')}) or vendor/account, e.g. ${writable[0]}/finance`,
+          }),
+        )
+        .min(1, 'must not be empty; leave `targets` out to mean every configured target')
+        .optional()
+        .describe('Where to register; default: every configured target that can register'),
+      job: z
+        .strictObject({ namespace: nameText('Job namespace'), name: nameText('Job name') })
+        .optional()
+        .describe('What makes the data flow'),
+      defaults: z
+        .strictObject({
+          datasets: z
+            .strictObject(
+              vendorKeys(blocks, 'dataset', 'Keys for every dataset that has a VENDOR block; the nearer value wins'),
+            )
+            .optional(),
+          lineage: z
+            .strictObject(vendorKeys(blocks, 'entry', 'VENDOR options for every entry; the nearer value wins'))
+            .optional(),
+        })
+        .optional(),
+      datasets: z
+        .record(
+          z
+            .string()
+            .regex(
+              /^[A-Za-z_][A-Za-z0-9_-]*$/,
+              'an alias starts with a letter or _ and holds only letters, digits, _ and -',
+            ),
+          dataset,
+        )
+        .optional()
+        .describe('Aliases used below'),
+      lineage: atMost(
+        entry,
+        MAX_ENTRIES,
+        (count) =>
+          `${count} entries; the limit is ${MAX_ENTRIES}. Split the manifest into several, each with its own entries`,
+      ).describe('What feeds what'),
+    })
+    .meta({ title: 'Lineage Functions manifest, version 1' });
+}

@@ -1,0 +1,161 @@
+import { columnsOf, contentOf, covers, loudOptions, type Wish, wish } from './claims.ts';
+import { EDGE, has, type Mask, maskOf, NONE, positions, take, without } from './mask.ts';
+import { pairKey, type UnitState } from './unit-state.ts';
+
+/** What a vendor can do, as far as planning cares. */
+export interface Capabilities {
+  /** Repeating a register adds nothing twice. */
+  readonly repeatable: boolean;
+  readonly withdraw: boolean;
+  /** Presence can be read before the first register. */
+  readonly look: boolean;
+  readonly columnsPerCall: number;
+}
+
+/** The next thing to do about a unit, with its reason. */
+export type Step =
+  | { readonly do: 'nothing'; readonly verdict: Verdict; readonly reason?: string }
+  | { readonly do: 'look' }
+  | { readonly do: 'register'; readonly mask: Mask; readonly reason: string }
+  | { readonly do: 'withdraw'; readonly mask: Mask; readonly cascade: boolean; readonly reason: string }
+  | { readonly do: 'wait'; readonly until: number; readonly reason: string };
+
+export type Verdict =
+  /** Shown as the owners want it. */
+  | 'shown'
+  /** Nobody wants it and nothing of ours is left. */
+  | 'gone'
+  /** Nobody wants it (or not like this) and the vendor cannot take it back. */
+  | 'left-behind'
+  /** A create may or may not have happened and nobody can tell. */
+  | 'unknown'
+  /** The vendor refuses this content. */
+  | 'refused';
+
+/**
+ * The next step of one unit: what its owners want against what is known to be at the vendor. Pure; planning again after
+ * the step succeeded leads to `nothing`.
+ *
+ * | vendor can withdraw | wanted | known | step |
+ * |---|---|---|---|
+ * | yes | some | never looked, nothing registered | look (once, so that what others put there is never deleted) |
+ * | yes | column direct, shown indirect (or the reverse) | | withdraw the old column first, then register |
+ * | yes | more than shown | no withdraw outstanding | register, at most `columnsPerCall` columns a call |
+ * | yes | more than shown | a withdraw may still arrive | wait |
+ * | yes | less than shown or uncertain, edge stays | no register outstanding | withdraw columns without cascade |
+ * | yes | nothing | some columns known | withdraw columns, uncertain first, cascade on the last call |
+ * | yes | nothing | no column known | withdraw the pair without columns |
+ * | yes | less | a register may still arrive | wait |
+ * | no | some | a node covers it | nothing: shown |
+ * | no | some | a possible node covers it | nothing: unknown |
+ * | no | some | no node covers it | register all of it as a new node |
+ * | no | nothing | a node | nothing: left-behind |
+ * | any | refused before, content unchanged | | nothing: refused (or wait until it is worth trying) |
+ */
+export function nextStep(state: UnitState, can: Capabilities, now: number): Step {
+  const wanted = wish(state);
+  const refusal = state.refusal?.content === contentOf(state, wanted) ? state.refusal : undefined;
+  if (refusal && refusal.retryAt === undefined) return { do: 'nothing', verdict: 'refused', reason: refusal.message };
+  if (refusal?.retryAt !== undefined && now < refusal.retryAt) {
+    return { do: 'wait', until: refusal.retryAt, reason: refusal.message };
+  }
+  return can.withdraw ? nextOfPair(state, wanted, can, now) : nextOfNode(state, wanted);
+}
+
+function nextOfPair(state: UnitState, wanted: Wish, can: Capabilities, now: number): Step {
+  const toAdd = without(wanted.mask, state.shown);
+  const unwanted = without(state.shown | state.maybe, wanted.mask);
+  const toDelete = without(unwanted, notOurs(state, unwanted));
+  const first = clashing(state, toDelete, toAdd);
+  if (first !== NONE)
+    return withdraw(state, first, false, can, now, 'direct flag changed: the old column edge goes first');
+  if (toAdd !== NONE) {
+    if (can.look && state.foreign === undefined) return { do: 'look' };
+    return register(state, toAdd, can, now, has(wanted.mask & state.shown, EDGE) ? 'columns added' : 'declared');
+  }
+  if (wanted.mask !== NONE && state.shownOptions !== loudOptions(state, wanted.options)) {
+    return register(state, EDGE, can, now, 'options changed');
+  }
+  if (toDelete === NONE && wanted.mask !== NONE) return { do: 'nothing', verdict: 'shown' };
+  if (toDelete === NONE && unwanted !== NONE) {
+    return {
+      do: 'nothing',
+      verdict: 'left-behind',
+      reason: 'it was at the vendor before it was declared here, so it stays',
+    };
+  }
+  if (toDelete === NONE) return { do: 'nothing', verdict: 'gone' };
+  if (!has(toDelete, EDGE)) return withdraw(state, toDelete, false, can, now, 'columns withdrawn');
+  return withdraw(state, toDelete, true, can, now, 'no owner declares it any more');
+}
+
+function register(state: UnitState, toAdd: Mask, can: Capabilities, now: number, reason: string): Step {
+  if (now < state.delUntil) return { do: 'wait', until: state.delUntil, reason: 'a withdraw may still arrive' };
+  // Every register call carries the table edge, so a chunk counts columns only.
+  const mask = take(without(toAdd, EDGE), can.columnsPerCall) | EDGE;
+  return { do: 'register', mask, reason };
+}
+
+/** One withdraw call: uncertain columns first, the known ones last, cascade with the last of them. */
+function withdraw(
+  state: UnitState,
+  toDelete: Mask,
+  edgeGoes: boolean,
+  can: Capabilities,
+  now: number,
+  reason: string,
+): Step {
+  if (now < state.addUntil) return { do: 'wait', until: state.addUntil, reason: 'a register may still arrive' };
+  const columns = without(toDelete, EDGE);
+  const uncertain = without(columns, state.shown);
+  const known = columns & state.shown;
+  if (uncertain !== NONE) return { do: 'withdraw', mask: take(uncertain, can.columnsPerCall), cascade: false, reason };
+  if (known === NONE) return { do: 'withdraw', mask: EDGE, cascade: true, reason };
+  const chunk = take(known, can.columnsPerCall);
+  const last = edgeGoes && chunk === known;
+  return { do: 'withdraw', mask: last ? chunk | EDGE : chunk, cascade: last, reason };
+}
+
+/** Parts that were at the vendor before us, whatever their direct flag (reads do not return it). */
+function notOurs(state: UnitState, mask: Mask): Mask {
+  const foreign = state.foreign ?? NONE;
+  if (foreign === NONE) return NONE;
+  const pairs = new Set(columnsOf(state, foreign).map(pairKey));
+  const bits = positions(mask).filter((bit) => {
+    const part = bit === 0 ? undefined : state.parts[bit - 1];
+    return part === undefined ? has(foreign, EDGE) : pairs.has(pairKey(part));
+  });
+  return maskOf(bits);
+}
+
+/** Columns to delete whose pair is also to be added with the other direct flag: one thing at the vendor. */
+function clashing(state: UnitState, toDelete: Mask, toAdd: Mask): Mask {
+  const added = new Set(columnsOf(state, toAdd).map(pairKey));
+  if (added.size === 0) return NONE;
+  return maskOf(
+    positions(toDelete).filter((bit) => {
+      const part = bit === 0 ? undefined : state.parts[bit - 1];
+      return part !== undefined && added.has(pairKey(part));
+    }),
+  );
+}
+
+function nextOfNode(state: UnitState, wanted: Wish): Step {
+  if (wanted.mask === NONE) {
+    if (state.nodes.length > 0) return { do: 'nothing', verdict: 'left-behind' };
+    return { do: 'nothing', verdict: state.uncertain.length > 0 ? 'left-behind' : 'gone' };
+  }
+  const accepted = acceptedOptions(state, wanted);
+  const fits = (node: { readonly mask: Mask; readonly options: string }): boolean =>
+    covers(node.mask, wanted.mask) && accepted.has(node.options);
+  if (state.nodes.some(fits)) return { do: 'nothing', verdict: 'shown' };
+  if (state.uncertain.some(fits)) return { do: 'nothing', verdict: 'unknown' };
+  const reason = state.nodes.length > 0 ? 'content grew: a new node supersedes the old one' : 'declared';
+  return { do: 'register', mask: wanted.mask, reason };
+}
+
+/** Any owner's own options are as good as the merged ones: a node that cannot be changed must not be made again over them. */
+function acceptedOptions(state: UnitState, wanted: Wish): ReadonlySet<string> {
+  const own = Object.values(state.claims).map((each) => loudOptions(state, each.options));
+  return new Set([loudOptions(state, wanted.options), ...own]);
+}

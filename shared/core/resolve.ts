@@ -1,0 +1,160 @@
+import { expandColumns, refKey, type Side, sideOf } from './columns.ts';
+import { type Dataset, identity } from './dataset.ts';
+import type { ColumnEdge, Declaration, Entry, Problem } from './edge.ts';
+import { canonicalJson, type Json, type JsonObject } from './json.ts';
+import type { DatasetRef, LineageEntry, Manifest } from './manifest-schema.ts';
+import { mergedOver } from './merge.ts';
+import { type Naming, nameDataset } from './naming.ts';
+import { formatPath } from './position.ts';
+
+/**
+ * A checked manifest with everything looked up: aliases, defaults, naming rules, columns as indexes. Entries with the same
+ * sides and options become one. Linear in the size of the manifest.
+ *
+ * Which vendors an entry concerns follows from its datasets' blocks alone. `defaults.datasets` therefore fills only blocks
+ * that the manifest writes; `defaults.lineage` applies to every entry, with or without a block of that vendor in it.
+ */
+export function resolveManifest(manifest: Manifest, naming: Naming): Declaration {
+  const datasets = datasetLookup(manifest, naming);
+  const entries = new Map<string, Entry>();
+  const warnings: Problem[] = [];
+  const used = new Set<string>();
+  manifest.lineage.forEach((written, at) => {
+    const from = sideOf(written.from, 'inputs');
+    const to = sideOf(written.to, 'outputs');
+    for (const ref of [...from.refs, ...to.refs]) if (typeof ref === 'string') used.add(ref);
+    const entry: Entry = {
+      path: `lineage[${at}]`,
+      from: from.refs.map(datasets),
+      to: to.refs.map(datasets),
+      columns: expandColumns(written, from, to, ['lineage', at]).edges,
+      options: {},
+    };
+    const complete: Entry = { ...entry, options: entryOptions(written, manifest, entry.to) };
+    const key = `${keysOf(from)}\u0002${keysOf(to)}\u0002${canonicalJson(complete.options)}`;
+    const twin = entries.get(key);
+    entries.set(key, twin === undefined ? complete : { ...twin, columns: union(twin.columns, complete.columns) });
+    if (entry.from.length > 1 && entry.to.length > 1 && entry.columns.length === 0) {
+      warnings.push({ path: entry.path, message: everyPair(entry) });
+    }
+  });
+  for (const alias of Object.keys(manifest.datasets ?? {})) {
+    if (!used.has(alias)) warnings.push({ path: formatPath(['datasets', alias]), message: 'is not used by any entry' });
+  }
+  warnings.push(...differentNames([...used].map(datasets)));
+  return {
+    ...(manifest.job === undefined ? {} : { job: manifest.job }),
+    ...(manifest.targets === undefined ? {} : { targets: [...new Set(manifest.targets)] }),
+    entries: [...entries.values()],
+    warnings,
+  };
+}
+
+/** Each dataset is built and named once, however many entries use it. */
+function datasetLookup(manifest: Manifest, naming: Naming): (ref: DatasetRef) => Dataset {
+  const built = new Map<string, Dataset>();
+  return (ref) => {
+    const key = refKey(ref);
+    const known = built.get(key);
+    if (known !== undefined) return known;
+    const dataset = nameDataset(typeof ref === 'string' ? aliased(ref, manifest) : { ...ref, vendors: {} }, naming);
+    built.set(key, dataset);
+    return dataset;
+  };
+}
+
+function aliased(alias: string, manifest: Manifest): Dataset {
+  const { namespace, name, ...blocks } = manifest.datasets?.[alias] ?? {};
+  const vendors: Record<string, JsonObject> = {};
+  for (const [vendor, block] of Object.entries(blocks)) {
+    vendors[vendor] = mergedOver(manifest.defaults?.datasets?.[vendor], block as JsonObject);
+  }
+  return {
+    alias,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined ? {} : { name }),
+    vendors,
+  };
+}
+
+const NOT_OPTIONS: ReadonlySet<string> = new Set(['from', 'to', 'columns']);
+
+/** Per vendor: the entry's own options over `defaults.lineage` over what the naming rules of the outputs agree on. */
+function entryOptions(
+  written: LineageEntry,
+  manifest: Manifest,
+  outputs: readonly Dataset[],
+): Readonly<Record<string, JsonObject>> {
+  const own = Object.fromEntries(Object.entries(written).filter(([key]) => !NOT_OPTIONS.has(key))) as Record<
+    string,
+    JsonObject
+  >;
+  const defaults = manifest.defaults?.lineage ?? {};
+  const ruled = agreedOptions(outputs);
+  const options: Record<string, JsonObject> = {};
+  for (const vendor of new Set([...Object.keys(ruled), ...Object.keys(defaults), ...Object.keys(own)])) {
+    options[vendor] = mergedOver(ruled[vendor], mergedOver(defaults[vendor], own[vendor]));
+  }
+  return options;
+}
+
+/** Options that no two outputs give differently; vendors report the others, which stay in `Dataset.entryOptions`. */
+function agreedOptions(outputs: readonly Dataset[]): Readonly<Record<string, JsonObject>> {
+  const agreed: Record<string, Record<string, Json>> = {};
+  const disputed = new Set<string>();
+  for (const { entryOptions: ruled } of outputs) {
+    for (const [vendor, options] of Object.entries(ruled ?? {})) {
+      agreed[vendor] ??= {};
+      const known = agreed[vendor];
+      for (const [key, value] of Object.entries(options)) {
+        if (!Object.hasOwn(known, key)) known[key] = value;
+        else if (canonicalJson(known[key] ?? null) !== canonicalJson(value))
+          disputed.add(JSON.stringify([vendor, key]));
+      }
+    }
+  }
+  for (const each of disputed) {
+    const [vendor, key] = JSON.parse(each) as [string, string];
+    delete agreed[vendor]?.[key];
+  }
+  return agreed;
+}
+
+function keysOf(side: Side): string {
+  return side.refs.map(refKey).join('\u0001');
+}
+
+function union(one: readonly ColumnEdge[], other: readonly ColumnEdge[]): readonly ColumnEdge[] {
+  const edges = new Map<string, ColumnEdge>();
+  for (const edge of [...one, ...other]) {
+    const key = `${edge.from.table}:${edge.from.column}\u0000${edge.to.table}:${edge.to.column}`;
+    edges.set(key, edges.get(key)?.direct === true ? { ...edge, direct: true } : edge);
+  }
+  return [...edges.values()];
+}
+
+function everyPair(entry: Entry): string {
+  const { length: inputs } = entry.from;
+  const { length: outputs } = entry.to;
+  return `${inputs} inputs and ${outputs} outputs without columns declare all ${inputs * outputs} pairs; split the entry if not every input feeds every output`;
+}
+
+/** One identity under two vendor names: a vendor cannot recognise them as one table. */
+function differentNames(datasets: readonly Dataset[]): readonly Problem[] {
+  const first = new Map<string, Dataset>();
+  const warnings: Problem[] = [];
+  for (const dataset of datasets) {
+    const label = identity(dataset);
+    if (label === undefined) continue;
+    for (const [vendor, block] of Object.entries(dataset.vendors)) {
+      const key = `${vendor} ${label}`;
+      const other = first.get(key);
+      if (other === undefined) first.set(key, dataset);
+      else if (canonicalJson(other.vendors[vendor] ?? null) !== canonicalJson(block)) {
+        const message = `${label} has another ${vendor} name under the alias ${other.alias}; ${vendor} will see two datasets`;
+        warnings.push({ path: formatPath(['datasets', dataset.alias ?? '', vendor]), message });
+      }
+    }
+  }
+  return warnings;
+}

@@ -1,0 +1,249 @@
+import type { ColumnEdge } from './edge.ts';
+import type { Json, JsonObject } from './json.ts';
+import { canonicalJson } from './json.ts';
+import { decodeMask, EDGE, encodeMask, type Mask, NONE } from './mask.ts';
+
+/** One end of a unit: the vendor's own name (as people know it), the OpenLineage identity if known. */
+export interface UnitTable {
+  /** e.g. `odps.300000001.p.orders` or `db.schema.orders`; used in status, graph (`dataphin:…`) and logs. */
+  readonly name: string;
+  /** `namespace/name`, if the manifest or a naming rule says it. */
+  readonly dataset?: string;
+}
+
+/** What one owner wants of the unit. */
+export interface Claim {
+  readonly mask: Mask;
+  readonly options: JsonObject;
+}
+
+/** A call that is about to be made; written before it, so that a successor knows it may have been. */
+export interface Intent {
+  readonly op: 'register' | 'withdraw';
+  readonly mask: Mask;
+  readonly cascade: boolean;
+  /** Digest of the loud options that a register sends. */
+  readonly options: string;
+  /** The latest moment the vendor may still apply it: deadline of the call + late bound + clock skew (epoch ms). */
+  readonly until: number;
+}
+
+export interface UnitLease {
+  /** Of the convergence that holds it. */
+  readonly token: string;
+  readonly until: number;
+  /** Unique per intent, so that a confirm can never confirm another call's intent. */
+  readonly step: string;
+}
+
+/** One node that a create-only vendor made for us; it stays there for good. */
+export interface CreatedNode {
+  readonly mask: Mask;
+  readonly options: string;
+  readonly receipt: string;
+  readonly at: number;
+}
+
+/** A create that may have been carried out. */
+export interface UncertainNode {
+  readonly mask: Mask;
+  readonly options: string;
+  readonly until: number;
+}
+
+/** The vendor refused this very content. */
+export interface Refusal {
+  /** Digest of what was wanted; other content is tried afresh. */
+  readonly content: string;
+  readonly kind: string;
+  readonly message: string;
+  readonly at: number;
+  /** When trying the same again makes sense, because what is wrong can be mended elsewhere; absent: never. */
+  readonly retryAt?: number;
+  readonly attempts: number;
+}
+
+/** Everything one ledger row knows about one unit. */
+export interface UnitState {
+  readonly id: string;
+  readonly vendor: string;
+  readonly target: string;
+  readonly account: string;
+  readonly from: readonly UnitTable[];
+  readonly to: readonly UnitTable[];
+  readonly spec: JsonObject;
+  readonly quietOptions: readonly string[];
+  /** Column edges by position: `parts[0]` is bit 1. */
+  readonly parts: readonly ColumnEdge[];
+  readonly claims: Readonly<Record<string, Claim>>;
+  /** Known to be at the vendor, put there by us. */
+  readonly shown: Mask;
+  /** May be at the vendor. */
+  readonly maybe: Mask;
+  /** Was at the vendor before our first register; undefined until looked. Never deleted. */
+  readonly foreign?: Mask;
+  /** Digest of the loud options of the last register. */
+  readonly shownOptions?: string;
+  /** No withdraw before this: a register may still arrive (epoch ms). Never lowered. */
+  readonly addUntil: number;
+  /** No register before this: a withdraw may still arrive (epoch ms). Never lowered. */
+  readonly delUntil: number;
+  readonly nodes: readonly CreatedNode[];
+  readonly uncertain: readonly UncertainNode[];
+  readonly intent?: Intent;
+  readonly lease?: UnitLease;
+  readonly refusal?: Refusal;
+  readonly receipt?: string;
+  readonly registeredAt?: number;
+  readonly changedAt?: number;
+}
+
+export type UnitOrigin = Pick<
+  UnitState,
+  'id' | 'vendor' | 'target' | 'account' | 'from' | 'to' | 'spec' | 'quietOptions'
+>;
+
+export function newUnit(origin: UnitOrigin): UnitState {
+  return {
+    ...origin,
+    parts: [],
+    claims: {},
+    shown: NONE,
+    maybe: NONE,
+    addUntil: 0,
+    delUntil: 0,
+    nodes: [],
+    uncertain: [],
+  };
+}
+
+/** Identity of a column edge within its unit, the direct flag included. */
+export function partKey(part: ColumnEdge): string {
+  return JSON.stringify([part.from.table, part.from.column, part.to.table, part.to.column, part.direct ? 1 : 0]);
+}
+
+/** Identity of what the vendor stores: the same pair with and without the direct flag is one thing there. */
+export function pairKey(part: ColumnEdge): string {
+  return JSON.stringify([part.from.table, part.from.column, part.to.table, part.to.column]);
+}
+
+/** Gives columns their bits, adding to the dictionary what it does not hold yet. The table edge is always in the mask. */
+export function intern(
+  parts: readonly ColumnEdge[],
+  columns: readonly ColumnEdge[],
+): { parts: ColumnEdge[]; mask: Mask } {
+  const bits = new Map(parts.map((part, index) => [partKey(part), index + 1]));
+  const all = [...parts];
+  let mask = EDGE;
+  for (const column of columns) {
+    const key = partKey(column);
+    let bit = bits.get(key);
+    if (bit === undefined) {
+      all.push(column);
+      bit = all.length;
+      bits.set(key, bit);
+    }
+    mask |= 1n << BigInt(bit);
+  }
+  return { parts: all, mask };
+}
+
+const OPTIONAL = ['shownOptions', 'receipt', 'registeredAt', 'changedAt'] as const;
+
+/** As the ledger stores it: masks in hex, column edges as short arrays. */
+export function encodeUnit(state: UnitState): JsonObject {
+  const body: Record<string, Json> = {
+    kind: 'unit',
+    version: 1,
+    id: state.id,
+    vendor: state.vendor,
+    target: state.target,
+    account: state.account,
+    from: state.from as unknown as Json,
+    to: state.to as unknown as Json,
+    spec: state.spec,
+    quiet: state.quietOptions,
+    parts: state.parts.map((part) => JSON.parse(partKey(part)) as Json),
+    claims: Object.fromEntries(
+      Object.entries(state.claims).map(([owner, claim]) => [
+        owner,
+        Object.keys(claim.options).length === 0
+          ? { mask: encodeMask(claim.mask) }
+          : { mask: encodeMask(claim.mask), options: claim.options },
+      ]),
+    ),
+    shown: encodeMask(state.shown),
+    maybe: encodeMask(state.maybe),
+    addUntil: state.addUntil,
+    delUntil: state.delUntil,
+    nodes: state.nodes.map((node) => ({ ...node, mask: encodeMask(node.mask) })),
+    uncertain: state.uncertain.map((node) => ({ ...node, mask: encodeMask(node.mask) })),
+  };
+  if (state.foreign !== undefined) body['foreign'] = encodeMask(state.foreign);
+  if (state.intent) body['intent'] = { ...state.intent, mask: encodeMask(state.intent.mask) };
+  if (state.lease) body['lease'] = { ...state.lease };
+  if (state.refusal) body['refusal'] = { ...state.refusal } as JsonObject;
+  for (const key of OPTIONAL) if (state[key] !== undefined) body[key] = state[key];
+  return body;
+}
+
+type Stored = Record<string, never> & { readonly mask: string };
+
+export function decodeUnit(body: JsonObject): UnitState {
+  const raw = body as unknown as UnitState & {
+    readonly quiet: readonly string[];
+    readonly parts: readonly (readonly [number, string, number, string, number])[];
+    readonly claims: Record<string, { readonly mask: string; readonly options?: JsonObject }>;
+    readonly nodes: readonly Stored[];
+    readonly uncertain: readonly Stored[];
+  };
+  const hex = (value: unknown) => decodeMask(value as string);
+  return {
+    id: raw.id,
+    vendor: raw.vendor,
+    target: raw.target,
+    account: raw.account,
+    from: raw.from,
+    to: raw.to,
+    spec: raw.spec,
+    quietOptions: raw.quiet,
+    parts: (raw.parts as unknown as readonly (readonly [number, string, number, string, number])[]).map(
+      ([fromTable, from, toTable, to, direct]) => ({
+        from: { table: fromTable, column: from },
+        to: { table: toTable, column: to },
+        direct: direct === 1,
+      }),
+    ),
+    claims: Object.fromEntries(
+      Object.entries(raw.claims as unknown as Record<string, { mask: string; options?: JsonObject }>).map(
+        ([owner, claim]) => [owner, { mask: hex(claim.mask), options: claim.options ?? {} }],
+      ),
+    ),
+    shown: hex(raw.shown),
+    maybe: hex(raw.maybe),
+    ...(raw.foreign === undefined ? {} : { foreign: hex(raw.foreign) }),
+    addUntil: raw.addUntil,
+    delUntil: raw.delUntil,
+    nodes: (raw.nodes as readonly unknown[]).map((node) => ({
+      ...(node as CreatedNode),
+      mask: hex((node as Stored).mask),
+    })),
+    uncertain: (raw.uncertain as readonly unknown[]).map((node) => ({
+      ...(node as UncertainNode),
+      mask: hex((node as Stored).mask),
+    })),
+    ...(raw.intent ? { intent: { ...raw.intent, mask: hex(raw.intent.mask) } } : {}),
+    ...(raw.lease ? { lease: raw.lease } : {}),
+    ...(raw.refusal ? { refusal: raw.refusal } : {}),
+    ...(raw.shownOptions === undefined ? {} : { shownOptions: raw.shownOptions }),
+    ...(raw.receipt === undefined ? {} : { receipt: raw.receipt }),
+    ...(raw.registeredAt === undefined ? {} : { registeredAt: raw.registeredAt }),
+    ...(raw.changedAt === undefined ? {} : { changedAt: raw.changedAt }),
+  };
+}
+
+/** Whether two claims ask for the same. */
+export function sameClaim(left: Claim | undefined, right: Claim | undefined): boolean {
+  if (left === undefined || right === undefined) return left === right;
+  return left.mask === right.mask && canonicalJson(left.options) === canonicalJson(right.options);
+}

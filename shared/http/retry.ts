@@ -1,0 +1,91 @@
+import { asFailure, Failure } from '../core/failure.ts';
+import { BUDGET_SPENT } from './budget.ts';
+
+export interface AttemptOptions {
+  /** How many attempts at most. */
+  readonly max: number;
+  /** No attempt is started that cannot finish before this instant (epoch milliseconds). */
+  readonly deadlineMs: number;
+  readonly now: () => number;
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  /** Whether a call that may have been carried out may be sent again. */
+  readonly repeatable: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface Attempted<T> {
+  readonly value: T;
+  /** An earlier attempt may have been carried out, or may still be. */
+  readonly ambiguous: boolean;
+}
+
+const FIRST_BACKOFF_MS = 200;
+const MAX_BACKOFF_MS = 5_000;
+const MAX_RETRY_AFTER_MS = 30_000;
+/** What an attempt needs at the very least. */
+const MIN_ATTEMPT_MS = 100;
+
+/**
+ * Calls `fn` until it succeeds, at most `max` times. Only retryable failures are tried again, one that may have been
+ * carried out only if `repeatable`. It waits with full jitter, and at least as long as the vendor asked (up to 30 s).
+ * An attempt is taken to need as long as the one before it. Throws the last `Failure`; it has `maybeApplied` when any attempt had.
+ */
+export async function attempts<T>(fn: (attempt: number) => Promise<T>, options: AttemptOptions): Promise<Attempted<T>> {
+  let ambiguous = false;
+  for (let attempt = 1; ; attempt += 1) {
+    const startedMs = options.now();
+    try {
+      return { value: await fn(attempt), ambiguous };
+    } catch (thrown) {
+      const failure = asFailure(thrown);
+      ambiguous ||= failure.maybeApplied;
+      const waitMs = backoffMs(attempt, failure, options.random);
+      const neededMs = Math.max(MIN_ATTEMPT_MS, options.now() - startedMs);
+      const again =
+        attempt < options.max &&
+        failure.retryable &&
+        failure.code !== BUDGET_SPENT &&
+        (options.repeatable || !failure.maybeApplied) &&
+        options.now() + waitMs + neededMs <= options.deadlineMs &&
+        options.signal?.aborted !== true;
+      if (!again || !(await slept(options, waitMs))) throw withDoubt(failure, ambiguous);
+    }
+  }
+}
+
+/** Reads `Retry-After`, seconds or an HTTP date, as milliseconds from `nowMs`. */
+export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined;
+  const text = header.trim();
+  if (/^\d+(\.\d+)?$/.test(text)) return Math.round(Number(text) * 1_000);
+  const dateMs = Date.parse(text);
+  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
+}
+
+function backoffMs(attempt: number, failure: Failure, random: () => number): number {
+  const jitterMs = random() * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt);
+  return Math.round(Math.max(jitterMs, Math.min(failure.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)));
+}
+
+async function slept(options: AttemptOptions, ms: number): Promise<boolean> {
+  try {
+    await options.sleep(ms, options.signal);
+    return options.signal?.aborted !== true;
+  } catch {
+    return false;
+  }
+}
+
+function withDoubt(failure: Failure, ambiguous: boolean): Failure {
+  if (!ambiguous || failure.maybeApplied) return failure;
+  return new Failure(failure.kind, `${failure.message} An earlier attempt of this call may have been carried out.`, {
+    maybeApplied: true,
+    cause: failure,
+    ...(failure.code === undefined ? {} : { code: failure.code }),
+    ...(failure.status === undefined ? {} : { status: failure.status }),
+    ...(failure.requestId === undefined ? {} : { requestId: failure.requestId }),
+    ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
+  });
+}

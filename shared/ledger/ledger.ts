@@ -1,0 +1,45 @@
+import type { JsonObject } from '../core/json.ts';
+
+/**
+ * One item of the ledger. `rev` is a globally unique id made by the writer for each write; it is the only thing a
+ * condition ever tests, so that a lost answer can be recognised by reading the item back.
+ */
+export interface Row {
+  readonly key: string;
+  readonly rev: string;
+  readonly body: JsonObject;
+  /**
+   * Index entries, `name:value` (`owners:`, `dataset:hive://h/db.t`). Hints: a reader re-reads the row before believing one.
+   * An entry is visible no later than the row it belongs to and may outlive it.
+   */
+  readonly index?: readonly string[];
+  /** Epoch seconds after which the store may drop the row; readers must not count on it being gone. */
+  readonly expiresAt?: number;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Pass as `after` for the next page; absent on the last. */
+  readonly next?: string;
+}
+
+/**
+ * What we remember: conditional writes of single items, and hints. No transactions, no scans.
+ * Every method throws `Failure` (`throttled`, `unavailable`, `unknown-outcome`, `denied`) when the store fails;
+ * a write that throws `unknown-outcome` may have happened.
+ */
+export interface Ledger {
+  /** Consistent read. */
+  get(key: string): Promise<Row | undefined>;
+  /** Consistent reads of many keys; keys without a row are absent from the map. */
+  getMany(keys: readonly string[]): Promise<Map<string, Row>>;
+  /**
+   * Puts `row` iff the stored item's rev is `expected`, or, with `null`, iff there is no item of that key.
+   * Durable when it resolves true; false means the condition failed and nothing was written.
+   */
+  write(row: Row, expected: string | null): Promise<boolean>;
+  /** Removes the item iff its rev is `expected`; false means the condition failed (an absent item included). */
+  remove(key: string, expected: string): Promise<boolean>;
+  /** Keys of rows that carry exactly this index entry, in key order, eventually consistent. `limit` defaults to 1,000. */
+  find(index: string, options?: { readonly after?: string; readonly limit?: number }): Promise<Page<string>>;
+}

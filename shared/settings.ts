@@ -1,0 +1,123 @@
+import * as z from 'zod';
+import { Failure } from './core/failure.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** What whoever runs this may choose. The same names are environment variables locally and stage parameters in AWS. */
+export interface Settings {
+  /** `DEPLOYMENT`: the stage's name; part of what identifies our job nodes at DataArts, so never change it later. */
+  readonly deployment: string;
+  /** `PORT` of the local runtime; 0 is any free one. */
+  readonly port: number;
+  /** `DATA_DIR`, as given. */
+  readonly dataDir: string;
+  /** `RECONCILE_EVERY`, given in seconds: time between two reconcile passes. */
+  readonly reconcileEveryMs: number;
+  /** `AUTH`: whether callers must authenticate locally. */
+  readonly auth: 'none' | 'required';
+  /** `VANISH_GRACE`, given in seconds: how long withdrawals by vanished manifests wait before they are judged together. */
+  readonly vanishGraceMs: number;
+  /** `UNKNOWN_WAIT`, given in seconds: how long after its sender's deadline an unanswered call may still be applied. */
+  readonly unknownWaitMs: number;
+  readonly logLevel: LogLevel;
+  /** When withdrawals are held back until somebody releases them. */
+  readonly hold: HoldSettings;
+}
+
+export interface HoldSettings {
+  /** `WITHDRAW_HOLD_RATIO`: above this share of withdrawn edges (0 to 1) they are held. */
+  readonly withdrawRatio: number;
+  /** `SINGLE_REMOVAL_LIMIT`: the removal of one manifest with fewer edges than this is never held. */
+  readonly singleRemovalLimit: number;
+  /** `SMALL_TARGET`: nothing is held where fewer edges than this are known. */
+  readonly smallTarget: number;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const DAY_SECONDS = 86_400;
+
+// An empty variable counts as not set, as in a shell's or a compose file's `PORT=`.
+const schema = z.object({
+  DEPLOYMENT: text(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'up to 64 letters, digits, - and _').default('local'),
+  PORT: number({ from: 0, to: 65_535, whole: true }, '(0 picks a free one)').default(3_000),
+  DATA_DIR: text(/^[^\0]+$/, 'a folder').default('.data'),
+  RECONCILE_EVERY: number({ from: 0.1, to: DAY_SECONDS }, 'seconds').default(60),
+  AUTH: choice(['none', 'required']).default('none'),
+  VANISH_GRACE: number({ from: 0, to: DAY_SECONDS }, 'seconds').default(1),
+  UNKNOWN_WAIT: number({ from: 0, to: DAY_SECONDS }, 'seconds').default(120),
+  LOG_LEVEL: choice(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  WITHDRAW_HOLD_RATIO: number({ from: 0, to: 1 }, '(0.3 is 30 %)').default(0.3),
+  SINGLE_REMOVAL_LIMIT: number({ from: 0, to: 1_000_000, whole: true }, 'edges').default(100),
+  SMALL_TARGET: number({ from: 0, to: 1_000_000, whole: true }, 'edges').default(10),
+});
+
+/**
+ * The settings of this process, the only place that reads its environment. Variables that are not settings are ignored.
+ * Throws `Failure` `invalid` that lists every wrong one with what it may be.
+ */
+export function readSettings(environment: Environment = process.env): Settings {
+  const given: Record<string, string> = {};
+  for (const name of Object.keys(schema.shape)) {
+    const value = environment[name]?.trim();
+    if (value !== undefined && value !== '') given[name] = value;
+  }
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      return `- ${name} is ${JSON.stringify(given[name])}: give ${issue.message}`;
+    });
+    throw new Failure('invalid', `Correct these settings and start again:\n${lines.join('\n')}`);
+  }
+  const values = parsed.data;
+  return {
+    deployment: values.DEPLOYMENT,
+    port: values.PORT,
+    dataDir: values.DATA_DIR,
+    reconcileEveryMs: milliseconds(values.RECONCILE_EVERY),
+    auth: values.AUTH,
+    vanishGraceMs: milliseconds(values.VANISH_GRACE),
+    unknownWaitMs: milliseconds(values.UNKNOWN_WAIT),
+    logLevel: values.LOG_LEVEL,
+    hold: {
+      withdrawRatio: values.WITHDRAW_HOLD_RATIO,
+      singleRemovalLimit: values.SINGLE_REMOVAL_LIMIT,
+      smallTarget: values.SMALL_TARGET,
+    },
+  };
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+  readonly whole?: boolean;
+}
+
+function number({ from, to, whole = false }: Range, unit: string) {
+  const message = `a ${whole ? 'whole ' : ''}number from ${from} to ${to} ${unit}`;
+  return z
+    .string()
+    .refine(
+      (value) => (whole ? /^\d+$/ : /^\d+(\.\d+)?$/).test(value) && Number(value) >= from && Number(value) <= to,
+      {
+        message,
+      },
+    )
+    .transform(Number);
+}
+
+function choice<const Options extends readonly [string, ...string[]]>(options: Options) {
+  return z.preprocess(
+    (value) => (typeof value === 'string' ? value.toLowerCase() : value),
+    z.enum(options, { message: options.join(' or ') }),
+  );
+}
+
+function text(pattern: RegExp, message: string) {
+  return z.string().regex(pattern, { message });
+}
+
+function milliseconds(seconds: number): number {
+  return Math.round(seconds * 1_000);
+}

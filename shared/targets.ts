@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type * as z from 'zod';
+import type { Target, Targets } from './converge/deps.ts';
+import { digest } from './core/digest.ts';
+import { asFailure, Failure } from './core/failure.ts';
+import { canonicalJson, type JsonObject } from './core/json.ts';
+import { createBudget } from './http/budget.ts';
+import { createTransport } from './http/transport.ts';
+import type { Secrets } from './secrets/secrets.ts';
+import { vendors } from './vendors/index.ts';
+import type { Vendor } from './vendors/vendor.ts';
+
+const PREFIX = 'lineage/';
+
+/** Secrets of simulated vendors, for targets that have none of their own: `{ dataphin: {…} }`. */
+export type Simulated = Readonly<Record<string, JsonObject>>;
+
+/**
+ * The accounts that are configured now, one per secret `lineage/<vendor>[/<account>]`. Reads the secrets each time (give it a
+ * cached store); a connection is kept as long as its secret stays the same. A secret that is missing or wrong makes only its own
+ * target unusable.
+ */
+export function targetsOf(
+  secrets: Secrets,
+  simulated: Simulated = {},
+  now: () => number = Date.now,
+): () => Promise<Targets> {
+  const open = new Map<string, { readonly version: string; readonly target: Target }>();
+  return async () => {
+    const names = new Set([
+      ...(await secrets.list(PREFIX)).map((name) => name.slice(PREFIX.length)),
+      ...Object.keys(simulated),
+    ]);
+    const list: Target[] = [];
+    const problems: { target: string; message: string }[] = [];
+    const accounts = new Map<string, string>();
+    for (const name of [...names].sort()) {
+      const vendor = vendors.find((each) => name === each.name || name.startsWith(`${each.name}/`));
+      if (!vendor) continue;
+      try {
+        const target = await connect(name, vendor);
+        const twin = accounts.get(target.account);
+        if (twin !== undefined)
+          throw new Failure('invalid', `it points at the same account as ${twin}; remove one of the secrets`);
+        accounts.set(target.account, name);
+        list.push(target);
+      } catch (thrown) {
+        problems.push({ target: name, message: `secret ${PREFIX}${name}: ${asFailure(thrown).message}` });
+      }
+    }
+    return { list, problems };
+  };
+
+  async function connect(name: string, vendor: Vendor): Promise<Target> {
+    const real = await secrets.get(PREFIX + name);
+    const raw = real ?? simulated[name];
+    if (!raw) throw new Failure('missing', 'it is gone');
+    const version = digest(canonicalJson(raw));
+    const known = open.get(name);
+    if (known?.version === version) return known.target;
+    const parsed = vendor.secret.safeParse(raw);
+    if (!parsed.success) throw new Failure('invalid', wrongKeys(parsed.error));
+    const secret = parsed.data;
+    const account = real ? vendor.account(secret) : `simulated ${name}`;
+    const perSecond = secret['calls_per_second'] ?? (real ? vendor.limits.callsPerSecond : undefined);
+    const pem = secret['ca_pem'];
+    const transport = createTransport(typeof pem === 'string' ? { caPem: pem } : {});
+    const budget = createBudget({ callsPerSecond: typeof perSecond === 'number' ? perSecond : undefined, now, sleep });
+    const client = vendor.connect(secret, {
+      transport,
+      now,
+      nonce: () => randomBytes(16).toString('hex'),
+      random: Math.random,
+      sleep,
+      permit: budget.permit,
+    });
+    const target: Target = { name, vendor, account, secret, client };
+    open.set(name, { version, target });
+    return target;
+  }
+}
+
+async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  await delay(ms, undefined, signal ? { signal } : {});
+}
+
+/** Which keys are wrong and why, never a value: zod's messages name types and keys only. */
+function wrongKeys(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join('.') || 'secret'}: ${issue.message}`).join('; ');
+}

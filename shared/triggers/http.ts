@@ -1,0 +1,185 @@
+import middy from '@middy/core';
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import type { Services } from '../wiring.ts';
+import { problem, problemOf } from './problem.ts';
+
+/** A request as verbs see it, whatever carried it here. */
+export interface Request {
+  readonly method: string;
+  /** Decoded path parameters; `{path+}` keeps its slashes. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** When the answer has to be on its way (epoch ms). */
+  readonly deadlineMs: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+export interface Route {
+  readonly method: string;
+  /** e.g. `/manifests/{path+}`; `{name}` is one segment, `{name+}` the rest. */
+  readonly path: string;
+  handle(request: Request, services: Services): Promise<Answer>;
+}
+
+export type HttpHandler = (
+  event: APIGatewayProxyEventV2,
+  context: Context,
+) => Promise<APIGatewayProxyStructuredResultV2>;
+
+export interface HttpEntry {
+  readonly kind: 'http';
+  readonly routes: readonly Route[];
+  open(services: Services): HttpHandler;
+}
+
+/** Every answer carries these; they cost nothing and close what browsers leave open. */
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+};
+
+/** How long before the platform's timeout an HTTP answer is sent; work that is left goes on from the queue. */
+const ANSWER_MARGIN_MS = 5_000;
+const ANSWER_WITHIN_MS = 25_000;
+
+/** A function behind a function URL (payload 2.0): picks the route, decodes, and turns failures into problem documents. */
+export function functionUrl(routes: readonly Route[]): HttpEntry {
+  return {
+    kind: 'http',
+    routes,
+    open: (services) =>
+      middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
+        .use(failuresAsProblems(services))
+        .after((request) => {
+          const answer = request.response;
+          if (answer) answer.headers = { ...SECURITY_HEADERS, ...answer.headers };
+        })
+        .handler((event, context) => answerTo(event, context, routes, services)) as unknown as HttpHandler,
+  };
+}
+
+function failuresAsProblems(
+  services: Services,
+): middy.MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2> {
+  return {
+    onError: (request) => {
+      const answer = problemOf(request.error);
+      if (answer.status >= 500) {
+        services.log.error('request failed', { path: request.event.rawPath, reason: request.error?.message ?? '' });
+      }
+      const encoded = encode(answer);
+      request.response = { ...encoded, headers: { ...SECURITY_HEADERS, ...encoded.headers } };
+    },
+  };
+}
+
+async function answerTo(
+  event: APIGatewayProxyEventV2,
+  context: Context,
+  routes: readonly Route[],
+  services: Services,
+): Promise<APIGatewayProxyStructuredResultV2> {
+  const method = event.requestContext.http.method;
+  const { matched, allowed } = findRoute(routes, method, event.rawPath);
+  if (!matched) {
+    return encode(
+      allowed.length > 0
+        ? {
+            ...problem(405, `${method} is not offered here; use ${allowed.join(' or ')}`),
+            headers: { allow: allowed.join(', ') },
+          }
+        : problem(404, `there is nothing at ${event.rawPath.slice(0, 200)}`),
+    );
+  }
+  const left = context.getRemainingTimeInMillis() - ANSWER_MARGIN_MS;
+  const answer = await matched.route.handle(
+    {
+      method,
+      params: matched.params,
+      query: new URLSearchParams(event.rawQueryString),
+      headers: Object.fromEntries(
+        Object.entries(event.headers).map(([name, value]) => [name.toLowerCase(), value ?? '']),
+      ),
+      body: Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8'),
+      deadlineMs: services.deps.now() + Math.min(left, ANSWER_WITHIN_MS),
+    },
+    services,
+  );
+  return encode(answer);
+}
+
+interface Match {
+  readonly route: Route;
+  readonly params: Record<string, string>;
+}
+
+/** The route of a request, or the methods that its path would allow. */
+export function findRoute(
+  routes: readonly Route[],
+  method: string,
+  path: string,
+): { readonly matched?: Match; readonly allowed: readonly string[] } {
+  const allowed: string[] = [];
+  for (const route of routes) {
+    const params = matchPath(route.path, path);
+    if (!params) continue;
+    if (route.method === method) return { matched: { route, params }, allowed };
+    allowed.push(route.method);
+  }
+  return { allowed };
+}
+
+function matchPath(pattern: string, path: string): Record<string, string> | undefined {
+  const wanted = pattern.split('/');
+  const given = path.split('/');
+  const params: Record<string, string> = {};
+  for (const [index, part] of wanted.entries()) {
+    const name = /^\{(\w+)(\+?)\}$/.exec(part);
+    const value = name?.[2] === '+' ? given.slice(index).join('/') : given[index];
+    if (value === undefined || (name && value === '')) return undefined;
+    if (!name && value !== part) return undefined;
+    if (!name) continue;
+    const decoded = decode(value);
+    if (decoded === undefined) return undefined;
+    params[name[1] as string] = decoded;
+    if (name[2] === '+') return params;
+  }
+  return wanted.length === given.length ? params : undefined;
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return text.split('/').map(decodeURIComponent).join('/');
+  } catch {
+    return undefined;
+  }
+}
+
+function encode(answer: Answer): APIGatewayProxyStructuredResultV2 {
+  const { status, headers, body } = answer;
+  const bytes = typeof body === 'object';
+  return {
+    statusCode: status,
+    headers: { ...headers },
+    body: bytes ? Buffer.from(body).toString('base64') : (body ?? ''),
+    isBase64Encoded: bytes,
+  };
+}
+
+export function json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
+  return {
+    status,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: `${JSON.stringify(value, null, 2)}\n`,
+  };
+}

@@ -1,0 +1,41 @@
+import { STATUS_CODES } from 'node:http';
+import type { Problem } from '../core/edge.ts';
+import { asFailure, Failure, type FailureKind } from '../core/failure.ts';
+import type { Answer } from './http.ts';
+
+/** An RFC 9457 problem document; `errors` lists every single thing that is wrong with the request. */
+export function problem(status: number, detail: string, errors?: readonly Problem[]): Answer {
+  const document = {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail,
+    ...(errors && errors.length > 0 ? { errors } : {}),
+  };
+  return {
+    status,
+    headers: { 'content-type': 'application/problem+json' },
+    body: `${JSON.stringify(document, null, 2)}\n`,
+  };
+}
+
+const STATUS: Readonly<Record<FailureKind, number>> = {
+  invalid: 400,
+  denied: 403,
+  missing: 404,
+  conflict: 409,
+  unsupported: 501,
+  rejected: 422,
+  throttled: 503,
+  unavailable: 503,
+  'unknown-outcome': 503,
+};
+
+/** What a caller is told of an error. What is not a `Failure` is our own fault: it says so, and no more. */
+export function problemOf(thrown: unknown): Answer {
+  if (!(thrown instanceof Failure)) return problem(500, 'an unexpected error; the log has it');
+  const failure = asFailure(thrown);
+  const status = failure.code === 'too-large' ? 413 : STATUS[failure.kind];
+  const answer = problem(status, failure.message);
+  return status === 503 ? { ...answer, headers: { ...answer.headers, 'retry-after': '5' } } : answer;
+}

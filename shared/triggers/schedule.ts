@@ -1,0 +1,27 @@
+import middy from '@middy/core';
+import type { Context } from 'aws-lambda';
+import type { Services } from '../wiring.ts';
+
+export type ScheduleHandler = (event: unknown, context: Context) => Promise<void>;
+
+export interface ScheduleEntry {
+  readonly kind: 'schedule';
+  open(services: Services): ScheduleHandler;
+}
+
+const MARGIN_MS = 5_000;
+
+/** Runs at intervals; an error is logged and thrown, so that the platform counts it. */
+export function scheduled(verb: (services: Services, deadlineMs: number) => Promise<unknown>): ScheduleEntry {
+  return {
+    kind: 'schedule',
+    open: (services) =>
+      middy<unknown, void>()
+        .onError((request) => {
+          services.log.error('scheduled run failed', { reason: request.error?.message ?? '' });
+        })
+        .handler(async (_event, context) => {
+          await verb(services, services.deps.now() + context.getRemainingTimeInMillis() - MARGIN_MS);
+        }) as unknown as ScheduleHandler,
+  };
+}

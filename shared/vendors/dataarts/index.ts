@@ -1,0 +1,26 @@
+import type { Vendor } from '../vendor.ts';
+import { checkDataset, datasetBlock, entryBlock } from './blocks.ts';
+import { connect } from './client.ts';
+import { units } from './mapping.ts';
+import { accountOf, readSecret, secretSchema } from './secret.ts';
+import { MAX_COLUMNS_PER_GROUP, MAX_GROUPS } from './wire.ts';
+
+/** Huawei DataArts Studio: one call per job node; registers only. Oddities in README.md. */
+export const dataarts: Vendor = {
+  name: 'dataarts',
+  title: 'Huawei DataArts Studio',
+  mappingVersion: 1,
+  // The mapping keeps every unit within 100 groups, so a unit is always one call.
+  limits: { columnsPerCall: MAX_GROUPS * MAX_COLUMNS_PER_GROUP, callsPerSecond: 20 },
+  abilities: {
+    repeatable: false,
+    withdraw: false,
+    withdrawHint:
+      'DataArts has no call that deletes lineage: the job node and its edges stay. To remove them, open DataArts Studio > DataArts Catalog (Data Map), search for the qualified_name in the receipt, and delete that job node asset by hand.',
+  },
+  blocks: { dataset: datasetBlock, entry: entryBlock, check: checkDataset },
+  secret: secretSchema,
+  account: (secret) => accountOf(readSecret(secret)),
+  units,
+  connect,
+};

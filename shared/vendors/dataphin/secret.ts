@@ -1,0 +1,51 @@
+import * as z from 'zod';
+import { Failure } from '../../core/failure.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { ENDPOINT_RULE, type Endpoint, parseEndpoint } from '../endpoint.ts';
+import { long } from './blocks.ts';
+
+const text = z.string().min(1);
+
+/** JSON of the secret `lineage/dataphin`; unknown keys are refused, so that a slip is seen at once. */
+export const secretSchema = z
+  .strictObject({
+    access_key_id: text,
+    access_key_secret: text,
+    security_token: text.exactOptional(),
+    endpoint: text,
+    op_tenant_id: long,
+    tenant_id: long.exactOptional(),
+    user_id: text.exactOptional(),
+    account: text.describe('Fixed name of the account, if its endpoint may change').exactOptional(),
+    ca_pem: text.exactOptional(),
+    allow_http: z.boolean().exactOptional(),
+    calls_per_second: z.number().positive().exactOptional(),
+    calls_per_day: z.int().positive().exactOptional(),
+  })
+  .refine((secret) => parseEndpoint(secret.endpoint, secret.allow_http === true) !== undefined, {
+    path: ['endpoint'],
+    message: ENDPOINT_RULE,
+  });
+
+export type Secret = z.output<typeof secretSchema>;
+
+/** The secret, checked. Throws `Failure` `invalid` that names the keys and never a value. */
+export function readSecret(secret: JsonObject): Secret {
+  const parsed = secretSchema.safeParse(secret);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'secret'}: ${issue.message}`);
+  throw new Failure('invalid', `The Dataphin secret cannot be used. ${problems.join('; ')}`);
+}
+
+/** Where the secret's account is reached. */
+export function endpointOf(secret: Secret): Endpoint {
+  const endpoint = parseEndpoint(secret.endpoint, secret.allow_http === true);
+  if (endpoint === undefined) throw new Failure('invalid', `The Dataphin secret cannot be used. endpoint: ${ENDPOINT_RULE}`);
+  return endpoint;
+}
+
+/** `host/path#tenant`: what identifies the account in the ledger. */
+export function accountOf(secret: Secret): string {
+  const { host, path } = endpointOf(secret);
+  return `${secret.account ?? `${host}${path}`}#${secret.op_tenant_id}`;
+}

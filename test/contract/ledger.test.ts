@@ -1,0 +1,20 @@
+import { join } from 'node:path';
+import { memoryLedger } from '../../shared/ledger/memory.ts';
+import { sqliteLedger } from '../../shared/ledger/sqlite.ts';
+import { openSqliteFile } from '../../shared/ledger/sqlite-file.ts';
+import { ledgerSuite } from './ledger-suite.ts';
+import { temporaryFolder } from './opened.ts';
+
+ledgerSuite('the memory ledger', () => ({ subject: memoryLedger(), close: () => {} }));
+
+ledgerSuite('the sqlite ledger', async () => {
+  const folder = await temporaryFolder();
+  const file = openSqliteFile(join(folder.path, 'ledger.db'));
+  return {
+    subject: sqliteLedger(file),
+    close: () => {
+      file.close();
+      return folder.remove();
+    },
+  };
+});

@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest';
+import { Failure, type FailureDetails, type FailureKind } from '../../shared/core/failure.ts';
+import { BUDGET_SPENT, createBudget } from '../../shared/http/budget.ts';
+import { attempts, retryAfterMs } from '../../shared/http/retry.ts';
+import { virtualClock } from './virtual-clock.ts';
+
+const failure = (kind: FailureKind, details: FailureDetails = {}) => new Failure(kind, `${kind} happened.`, details);
+
+async function run(
+  outcomes: readonly (Failure | Error | string)[],
+  options: { repeatable?: boolean; deadlineMs?: number; takesMs?: number; random?: number; signal?: AbortSignal } = {},
+) {
+  const clock = virtualClock(0);
+  let calls = 0;
+  const result = attempts(
+    async () => {
+      const outcome = outcomes[calls];
+      calls += 1;
+      clock.advance(options.takesMs ?? 10);
+      if (typeof outcome === 'string') return outcome;
+      throw outcome;
+    },
+    {
+      max: 3,
+      deadlineMs: options.deadlineMs ?? 60_000,
+      now: clock.now,
+      sleep: clock.sleep,
+      random: () => options.random ?? 0.5,
+      repeatable: options.repeatable ?? true,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    },
+  ).catch((thrown: unknown) => thrown);
+  return { result: await result, calls, slept: clock.slept };
+}
+
+describe('attempts', () => {
+  it('answers at once when the first attempt succeeds', async () => {
+    expect(await run(['done'])).toEqual({ result: { value: 'done', ambiguous: false }, calls: 1, slept: [] });
+  });
+
+  it.each<[FailureKind, boolean | undefined, boolean, number]>([
+    ['throttled', undefined, true, 3],
+    ['throttled', undefined, false, 3],
+    ['unavailable', false, false, 3],
+    ['unavailable', true, true, 3],
+    ['unavailable', true, false, 1],
+    ['unknown-outcome', undefined, true, 3],
+    ['unknown-outcome', undefined, false, 1],
+    ['invalid', undefined, true, 1],
+    ['denied', undefined, true, 1],
+    ['missing', undefined, true, 1],
+    ['conflict', undefined, true, 1],
+    ['unsupported', undefined, true, 1],
+    ['rejected', undefined, true, 1],
+  ])('tries %s (maybeApplied %s) with repeatable %s: %i attempts', async (kind, maybeApplied, repeatable, calls) => {
+    const same = failure(kind, maybeApplied === undefined ? {} : { maybeApplied });
+    const ran = await run([same, same, same, 'too late'], { repeatable });
+    expect(ran.calls).toBe(calls);
+    expect(ran.result).toBe(same);
+  });
+
+  it('says ambiguous when an earlier attempt may have been carried out', async () => {
+    expect((await run([failure('unknown-outcome'), 'done'])).result).toEqual({ value: 'done', ambiguous: true });
+    expect((await run([failure('throttled'), 'done'])).result).toEqual({ value: 'done', ambiguous: false });
+  });
+
+  it('keeps the doubt in the failure it throws', async () => {
+    const ran = await run([failure('unknown-outcome'), failure('denied', { code: 'c', status: 403, requestId: 'r' })]);
+    expect(ran.calls).toBe(2);
+    expect(ran.result).toMatchObject({ kind: 'denied', maybeApplied: true, code: 'c', status: 403, requestId: 'r' });
+  });
+
+  it('takes what is not a Failure for an unknown outcome', async () => {
+    expect((await run([new Error('bug')], { repeatable: false })).result).toMatchObject({ kind: 'unknown-outcome' });
+  });
+
+  it('waits with full jitter', async () => {
+    const two = [failure('throttled'), failure('throttled'), 'done'];
+    expect((await run(two, { random: 0.5 })).slept).toEqual([200, 400]);
+    expect((await run(two, { random: 0 })).slept).toEqual([0, 0]);
+  });
+
+  it('obeys Retry-After up to 30 s', async () => {
+    expect((await run([failure('throttled', { retryAfterMs: 7_000 }), 'done'])).slept).toEqual([7_000]);
+    expect((await run([failure('throttled', { retryAfterMs: 3_600_000 }), 'done'])).slept).toEqual([30_000]);
+  });
+
+  it('stops when the next attempt cannot finish before the deadline', async () => {
+    const slow = [failure('unknown-outcome'), 'done'];
+    expect((await run(slow, { takesMs: 4_000, deadlineMs: 8_199 })).calls).toBe(1);
+    expect((await run(slow, { takesMs: 4_000, deadlineMs: 8_200 })).calls).toBe(2);
+    expect((await run([failure('throttled', { retryAfterMs: 9_000 }), 'done'], { deadlineMs: 5_000 })).slept).toEqual([]);
+  });
+
+  it('does not wait in vain for our own budget', async () => {
+    const spent = failure('throttled', { code: BUDGET_SPENT, retryAfterMs: 1 });
+    expect((await run([spent, 'done'])).calls).toBe(1);
+  });
+
+  it('stops when cancelled', async () => {
+    expect((await run([failure('throttled'), 'done'], { signal: AbortSignal.abort() })).calls).toBe(1);
+  });
+
+  it('reads Retry-After', () => {
+    expect(retryAfterMs('3', 0)).toBe(3_000);
+    expect(retryAfterMs('Thu, 01 Jan 1970 00:00:09 GMT', 4_000)).toBe(5_000);
+    expect(retryAfterMs('soon', 0)).toBeUndefined();
+    expect(retryAfterMs(undefined, 0)).toBeUndefined();
+  });
+});
+
+describe('budget', () => {
+  it('spaces calls evenly', async () => {
+    const clock = virtualClock(0);
+    const budget = createBudget({ callsPerSecond: 5, now: clock.now, sleep: clock.sleep });
+    const at: number[] = [];
+    for (let call = 0; call < 4; call += 1) {
+      await budget.permit(10_000);
+      at.push(clock.now());
+    }
+    expect(at).toEqual([0, 200, 400, 600]);
+    clock.advance(5_000);
+    await budget.permit(10_000);
+    expect(clock.now()).toBe(5_600);
+  });
+
+  it('gives simultaneous callers different slots', async () => {
+    const waits: number[] = [];
+    const budget = createBudget({ callsPerSecond: 2, now: () => 0, sleep: async (ms) => void waits.push(ms) });
+    await Promise.all([budget.permit(9_000), budget.permit(9_000), budget.permit(9_000)]);
+    expect(waits).toEqual([500, 1_000]);
+  });
+
+  it('rejects at once, and takes no slot, when the next one is after the deadline', async () => {
+    const clock = virtualClock(0);
+    const budget = createBudget({ callsPerSecond: 1, now: clock.now, sleep: clock.sleep });
+    await budget.permit(100);
+    const refused = { kind: 'throttled', code: BUDGET_SPENT, retryAfterMs: 1_000, maybeApplied: false };
+    await expect(budget.permit(100)).rejects.toMatchObject(refused);
+    await expect(budget.permit(999)).rejects.toMatchObject(refused);
+    expect(clock.slept).toEqual([]);
+    await budget.permit(1_000);
+    expect(clock.now()).toBe(1_000);
+  });
+
+  it('limits nothing without a number', async () => {
+    const budget = createBudget({ callsPerSecond: undefined, now: () => 9, sleep: () => Promise.reject(new Error('slept')) });
+    await expect(budget.permit(0)).resolves.toBeUndefined();
+  });
+});
