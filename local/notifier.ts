@@ -1,49 +1,104 @@
-import type { Log } from '../shared/log.ts';
+import { OWNER_PREFIXES } from '../shared/core/owner-key.ts';
+import type { Manifests } from '../shared/manifests/manifests.ts';
 import { watchFolder } from '../shared/manifests/watch.ts';
 import type { QueueHandler } from '../shared/triggers/queue.ts';
+import type { EmbeddedServices } from '../shared/wiring.ts';
 import { invocation } from './invocation.ts';
 import { sqsEvent } from './worker.ts';
 
 const TIMEOUT_MS = 60_000;
 
-/** Tells the bucket function of every change in the folder, as S3 does through its queue. A lost hint is made good by the next pass. */
+/** How often the folder is compared with what was announced: the watcher of the system may miss a change. */
+const SWEEP_MS = 1_000;
+
+/**
+ * Tells the bucket function of every change in the folder, as S3 does through its queue. What the system's watcher misses, a sweep
+ * of the folder finds; what both miss, or the function fails on, the next reconcile pass.
+ */
 export async function startNotifier(
-  bucket: string,
+  services: EmbeddedServices,
   handler: QueueHandler,
-  log: Log,
 ): Promise<{ close(): Promise<void> }> {
+  const { log, bucket } = services;
   let count = 0;
   const running = new Set<Promise<unknown>>();
+
+  function notify(key: string, eventName: string): void {
+    const object = { key: encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/') };
+    const body = JSON.stringify({
+      Records: [{ eventSource: 'aws:s3', eventName, s3: { bucket: { name: 'local' }, object } }],
+    });
+    count += 1;
+    const id = `notification-${count}`;
+    const run = handler(sqsEvent(id, body, 1, 'notifications'), invocation('register-bucket', TIMEOUT_MS, id))
+      .catch((thrown: unknown) =>
+        log.error('notification failed; the next pass sees the change', { reason: String(thrown) }),
+      )
+      .finally(() => running.delete(run));
+    running.add(run);
+  }
+
   const watch = await watchFolder(
     bucket,
-    ({ key, kind }) => {
-      const body = JSON.stringify({
-        Records: [
-          {
-            eventSource: 'aws:s3',
-            eventName: kind === 'created' ? 'ObjectCreated:Put' : 'ObjectRemoved:Delete',
-            s3: {
-              bucket: { name: 'local' },
-              object: { key: encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/') },
-            },
-          },
-        ],
-      });
-      count += 1;
-      const id = `notification-${count}`;
-      const run = handler(sqsEvent(id, body, 1, 'notifications'), invocation('register-bucket', TIMEOUT_MS, id))
-        .catch((thrown: unknown) =>
-          log.error('notification failed; the next pass sees the change', { reason: String(thrown) }),
-        )
-        .finally(() => running.delete(run));
-      running.add(run);
-    },
+    ({ key, kind }) => notify(key, kind === 'created' ? 'ObjectCreated:Put' : 'ObjectRemoved:Delete'),
     { onFailure: (failure) => log.error('the bucket folder is not watched', { reason: failure.message }) },
   );
+  const sweep = startSweep(services, notify);
   return {
     async close() {
+      await sweep.close();
       await watch.close();
       await Promise.race([Promise.allSettled(running), new Promise((done) => setTimeout(done, 5_000).unref())]);
     },
   };
+}
+
+/** Compares listings; takes at most a tenth of the time, however large the folder is. */
+function startSweep({ deps, log }: EmbeddedServices, notify: (key: string, eventName: string) => void) {
+  let seen = new Map<string, string>();
+  let closed = false;
+  let first = true;
+  let wake = () => {};
+  const loop = (async () => {
+    while (!closed) {
+      const started = Date.now();
+      try {
+        const now = await listing(deps.manifests);
+        for (const [key, etag] of now) if (!first && seen.get(key) !== etag) notify(key, 'ObjectCreated:Put');
+        for (const key of seen.keys()) if (!now.has(key)) notify(key, 'ObjectRemoved:Delete');
+        seen = now;
+        first = false;
+      } catch (thrown) {
+        log.warn('the bucket folder could not be listed', { reason: String(thrown) });
+      }
+      const pause = Math.max(SWEEP_MS, 9 * (Date.now() - started));
+      await new Promise<void>((done) => {
+        const timer = setTimeout(done, pause);
+        wake = () => {
+          clearTimeout(timer);
+          done();
+        };
+      });
+    }
+  })();
+  return {
+    async close() {
+      closed = true;
+      wake();
+      await loop;
+    },
+  };
+}
+
+async function listing(manifests: Manifests): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const prefix of [...OWNER_PREFIXES, 'naming.yaml']) {
+    let after: string | undefined;
+    do {
+      const page = await manifests.list(prefix, after === undefined ? {} : { after });
+      for (const { key, etag } of page.items) found.set(key, etag);
+      after = page.next;
+    } while (after !== undefined);
+  }
+  return found;
 }

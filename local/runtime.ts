@@ -51,7 +51,7 @@ export async function startRuntime(settings: Settings, options: { readonly log?:
 
     const worker = startWorker(services.queue, entries['register-worker'].open(services));
     closing.push(() => worker.close());
-    const notifier = await startNotifier(services.bucket, entries['register-bucket'].open(services), services.log);
+    const notifier = await startNotifier(services, entries['register-bucket'].open(services));
     closing.push(() => notifier.close());
     const schedule = entries['scheduled-reconcile'].open(services);
     const reconcile = () => schedule({}, invocation('scheduled-reconcile', RECONCILE_TIMEOUT_MS, `pass-${Date.now()}`));

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../core/json.ts';
-import { OWNER_PREFIXES } from '../core/owner-key.ts';
+import { isOwnerKey, OWNER_PREFIXES } from '../core/owner-key.ts';
 import { judgeVanished } from '../core/policy.ts';
 import type { Row } from '../ledger/ledger.ts';
 import { commit } from './commit.ts';
@@ -132,8 +132,9 @@ async function inFlux(waiting: ReadonlySet<string>, deps: ConvergeDeps): Promise
   const present = new Set<string>();
   for (const prefix of OWNER_PREFIXES) {
     for await (const objects of pages((after) => deps.manifests.list(prefix, after === undefined ? {} : { after }))) {
-      const rows = await deps.ledger.getMany(objects.map((object) => ownerKey(object.key)));
-      for (const object of objects) {
+      const owners = objects.filter((object) => isOwnerKey(object.key));
+      const rows = await deps.ledger.getMany(owners.map((object) => ownerKey(object.key)));
+      for (const object of owners) {
         present.add(object.key);
         const row = rows.get(ownerKey(object.key));
         if (!row || decodeOwner(row).claimed !== object.etag) flux.push(object.key);

@@ -1,7 +1,7 @@
 import type { ColumnEdge, ColumnRef } from './edge.ts';
 import type { ColumnName, DatasetRef, LineageEntry, OneOrMore } from './manifest-schema.ts';
 import type { Path } from './position.ts';
-import { quoted, type Remark } from './problems.ts';
+import { MAX_PROBLEMS, quoted, type Remark } from './problems.ts';
 
 /** One side of an entry: its datasets, each once, in the order written. */
 export interface Side {
@@ -86,7 +86,7 @@ function isLong<L extends readonly unknown[]>(columns: object | L): columns is L
 
 function columnOf(name: ColumnName, side: Side, path: Path, remarks: Remark[]): ColumnRef | undefined {
   const fail = (message: string): undefined => {
-    remarks.push({ path, message });
+    if (remarks.length <= MAX_PROBLEMS) remarks.push({ path, message });
   };
   if (typeof name !== 'string') {
     const table = side.index.get(refKey(name.dataset));

@@ -7,10 +7,11 @@ import {
   MAX_PAIRS,
   type Manifest,
   type OneOrMore,
+  tooManyPairs,
 } from './manifest-schema.ts';
 import { mergedOver } from './merge.ts';
 import type { Path } from './position.ts';
-import { quoted, type Remark } from './problems.ts';
+import { MAX_PROBLEMS, quoted, type Remark } from './problems.ts';
 import { didYouMean } from './suggest.ts';
 
 const RESERVED: ReadonlySet<string> = new Set(['constructor', 'prototype']);
@@ -71,6 +72,7 @@ function lineageRemarks(
   let tablePairs = 0;
   let columnPairs = 0;
   lineage.forEach((entry, at) => {
+    if (remarks.length > MAX_PROBLEMS) return;
     const path = ['lineage', at];
     const usable = isObject(entry as unknown as Json);
     const hasFrom = usable && whole(...path, 'from');
@@ -91,8 +93,7 @@ function lineageRemarks(
     ['column', columnPairs],
   ] as const) {
     if (count <= MAX_PAIRS) continue;
-    const message = `${count} ${kind} pairs after expansion; the limit is ${MAX_PAIRS}. Split the manifest into several, each with its own entries`;
-    remarks.push({ path: ['lineage'], message });
+    remarks.push({ path: ['lineage'], message: tooManyPairs(kind, count) });
   }
   return remarks;
 }

@@ -76,18 +76,18 @@ export function nameText(what: string) {
     .describe(what);
 }
 
-/** zod's own `.max` stops looking at the items; this reports their problems too. */
-function atMost<T extends z.ZodType>(item: T, limit: number, say: (count: number) => string) {
-  return z
-    .array(item)
-    .check(
-      z.refine((items: readonly unknown[]) => items.length <= limit, {
-        error: (issue) => say((issue.input as readonly unknown[]).length),
-        when: ({ value }) => Array.isArray(value),
-      }),
-    )
-    .meta({ maxItems: limit });
+const SPLIT = 'Split the manifest into several, each with its own entries';
+
+export function tooManyEntries(count: number): string {
+  return `${count} entries; the limit is ${MAX_ENTRIES}. ${SPLIT}`;
 }
+
+export function tooManyPairs(kind: 'table' | 'column', count: number): string {
+  return `${count} ${kind} pairs after expansion; the limit is ${MAX_PAIRS}. ${SPLIT}`;
+}
+
+const lengthOf = (input: unknown): number => (input as readonly unknown[]).length;
+const pairsError = { error: ({ input }: { input?: unknown }) => tooManyPairs('column', lengthOf(input)) };
 
 const made = new WeakMap<Blocks, z.ZodObject>();
 
@@ -114,10 +114,16 @@ function makeSchema(blocks: Blocks): z.ZodObject {
     .strictObject({ namespace: nameText('OpenLineage namespace'), name: nameText('OpenLineage name') })
     .describe('A dataset by its OpenLineage identity; a naming rule must know its vendor names');
   const alias = nameText('An alias under `datasets`');
-  const sideText = (side: string) => (count: number) =>
-    `${count} datasets in \`${side}\`; the limit is ${MAX_SIDE}. Split the entry into several with the same other side`;
-  const side = (key: string, what: string) =>
-    z.union([alias, inline, atMost(z.union([alias, inline]), MAX_SIDE, sideText(key)).min(1)]).describe(what);
+  const side = (key: string, what: string) => {
+    const many = z
+      .array(z.union([alias, inline]))
+      .min(1)
+      .max(MAX_SIDE, {
+        error: ({ input }) =>
+          `${lengthOf(input)} datasets in \`${key}\`; the limit is ${MAX_SIDE}. Split the entry into several with the same other side`,
+      });
+    return z.union([alias, inline, many]).describe(what);
+  };
 
   const column = z.union([
     nameText('`column` of the only dataset of that side, or `alias.column`, split at the first dot'),
@@ -125,7 +131,9 @@ function makeSchema(blocks: Blocks): z.ZodObject {
       .strictObject({ dataset: z.union([alias, inline]), column: nameText('Column name, taken as it is') })
       .describe('For columns with dots in their name, and for datasets without an alias'),
   ]);
-  const columns = z.union([column, z.array(column).min(1)]).describe('One source column or a list');
+  const columns = z
+    .union([column, z.array(column).min(1).max(MAX_PAIRS, pairsError)])
+    .describe('One source column or a list');
   const columnsMap = z.record(nameText('Target column'), columns).describe('Target column: its source columns');
   const columnsList = z
     .array(
@@ -135,6 +143,7 @@ function makeSchema(blocks: Blocks): z.ZodObject {
         direct: z.boolean().optional().describe('false where the source only filters, joins or sorts; default true'),
       }),
     )
+    .max(MAX_PAIRS, pairsError)
     .describe('The long form, one item per target column');
 
   const entry = z.strictObject({
@@ -163,6 +172,7 @@ function makeSchema(blocks: Blocks): z.ZodObject {
           }),
         )
         .min(1, 'must not be empty; leave `targets` out to mean every configured target')
+        .max(100)
         .optional()
         .describe('Where to register; default: every configured target that can register'),
       job: z
@@ -193,12 +203,10 @@ function makeSchema(blocks: Blocks): z.ZodObject {
         )
         .optional()
         .describe('Aliases used below'),
-      lineage: atMost(
-        entry,
-        MAX_ENTRIES,
-        (count) =>
-          `${count} entries; the limit is ${MAX_ENTRIES}. Split the manifest into several, each with its own entries`,
-      ).describe('What feeds what'),
+      lineage: z
+        .array(entry)
+        .max(MAX_ENTRIES, { error: ({ input }) => tooManyEntries(lengthOf(input)) })
+        .describe('What feeds what'),
     })
     .meta({ title: 'Lineage Functions manifest, version 1' });
 }

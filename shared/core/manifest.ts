@@ -2,7 +2,8 @@ import { type DocumentFormat, parseDocument } from './document.ts';
 import type { Problem } from './edge.ts';
 import { crossRemarks } from './manifest-checks.ts';
 import { type Blocks, type Manifest, manifestSchema } from './manifest-schema.ts';
-import { problemsOf, schemaRemarks } from './problems.ts';
+import { shapeRemarks } from './manifest-shape.ts';
+import { MAX_PROBLEMS, problemsOf } from './problems.ts';
 
 export { type DocumentFormat, MAX_BYTES } from './document.ts';
 export {
@@ -24,8 +25,10 @@ export type ParsedManifest = { readonly manifest: Manifest } | { readonly proble
 export function parseManifest(bytes: Uint8Array, format: DocumentFormat, blocks: Blocks): ParsedManifest {
   const document = parseDocument(bytes, format);
   if (document.value === undefined) return { problems: problemsOf(document, []) };
-  const broken = schemaRemarks(manifestSchema(blocks), document.value);
-  const remarks = [...broken, ...crossRemarks(document.value, broken, blocks)];
+  const broken = shapeRemarks(manifestSchema(blocks), document.value);
+  // Beyond the limit `shapeRemarks` leaves the rest unlooked at, and nothing can be said about it.
+  const cross = broken.length > MAX_PROBLEMS ? [] : crossRemarks(document.value, broken, blocks);
+  const remarks = [...broken, ...cross];
   if (remarks.length > 0 || document.problems.length > 0) return { problems: problemsOf(document, remarks) };
   // The schema changes nothing, so the value that was read is the manifest.
   return { manifest: document.value as unknown as Manifest };

@@ -4,7 +4,7 @@ import type { Problem } from './edge.ts';
 import { formatPath, type Path } from './position.ts';
 import { didYouMean } from './suggest.ts';
 
-/** Problems of one document that are listed one by one; the rest are counted. */
+/** Problems of one document that are listed; beyond, only that there are more. */
 export const MAX_PROBLEMS = 1_000;
 
 type Issue = z.core.$ZodIssue;
@@ -24,8 +24,7 @@ export function problemsOf(document: ParsedDocument, remarks: readonly Remark[])
   }
   problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
   if (problems.length <= MAX_PROBLEMS) return problems;
-  const more = problems.length - MAX_PROBLEMS;
-  return [...problems.slice(0, MAX_PROBLEMS), { path: '', message: `and ${more} more problems; correct these first` }];
+  return [...problems.slice(0, MAX_PROBLEMS), { path: '', message: 'and more problems; correct these first' }];
 }
 
 /** What a schema finds wrong in a value, in plain words. */

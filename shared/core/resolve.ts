@@ -16,26 +16,26 @@ import { formatPath } from './position.ts';
  */
 export function resolveManifest(manifest: Manifest, naming: Naming): Declaration {
   const datasets = datasetLookup(manifest, naming);
-  const entries = new Map<string, Entry>();
+  const groups = new Map<string, { entry: Omit<Entry, 'columns'>; columns: Map<string, ColumnEdge> }>();
   const warnings: Problem[] = [];
   const used = new Set<string>();
   manifest.lineage.forEach((written, at) => {
     const from = sideOf(written.from, 'inputs');
     const to = sideOf(written.to, 'outputs');
     for (const ref of [...from.refs, ...to.refs]) if (typeof ref === 'string') used.add(ref);
-    const entry: Entry = {
-      path: `lineage[${at}]`,
-      from: from.refs.map(datasets),
-      to: to.refs.map(datasets),
-      columns: expandColumns(written, from, to, ['lineage', at]).edges,
-      options: {},
-    };
-    const complete: Entry = { ...entry, options: entryOptions(written, manifest, entry.to) };
-    const key = `${keysOf(from)}\u0002${keysOf(to)}\u0002${canonicalJson(complete.options)}`;
-    const twin = entries.get(key);
-    entries.set(key, twin === undefined ? complete : { ...twin, columns: union(twin.columns, complete.columns) });
-    if (entry.from.length > 1 && entry.to.length > 1 && entry.columns.length === 0) {
-      warnings.push({ path: entry.path, message: everyPair(entry) });
+    const outputs = to.refs.map(datasets);
+    const options = entryOptions(written, manifest, outputs);
+    const columns = expandColumns(written, from, to, ['lineage', at]).edges;
+    const key = `${keysOf(from)}\u0002${keysOf(to)}\u0002${canonicalJson(options)}`;
+    let group = groups.get(key);
+    if (group === undefined) {
+      const entry = { path: `lineage[${at}]`, from: from.refs.map(datasets), to: outputs, options };
+      group = { entry, columns: new Map() };
+      groups.set(key, group);
+    }
+    addColumns(group.columns, columns);
+    if (from.refs.length > 1 && to.refs.length > 1 && columns.length === 0) {
+      warnings.push({ path: `lineage[${at}]`, message: everyPair(from.refs.length, to.refs.length) });
     }
   });
   for (const alias of Object.keys(manifest.datasets ?? {})) {
@@ -45,7 +45,7 @@ export function resolveManifest(manifest: Manifest, naming: Naming): Declaration
   return {
     ...(manifest.job === undefined ? {} : { job: manifest.job }),
     ...(manifest.targets === undefined ? {} : { targets: [...new Set(manifest.targets)] }),
-    entries: [...entries.values()],
+    entries: [...groups.values()].map(({ entry, columns }) => ({ ...entry, columns: [...columns.values()] })),
     warnings,
   };
 }
@@ -124,18 +124,14 @@ function keysOf(side: Side): string {
   return side.refs.map(refKey).join('\u0001');
 }
 
-function union(one: readonly ColumnEdge[], other: readonly ColumnEdge[]): readonly ColumnEdge[] {
-  const edges = new Map<string, ColumnEdge>();
-  for (const edge of [...one, ...other]) {
+function addColumns(known: Map<string, ColumnEdge>, more: readonly ColumnEdge[]): void {
+  for (const edge of more) {
     const key = `${edge.from.table}:${edge.from.column}\u0000${edge.to.table}:${edge.to.column}`;
-    edges.set(key, edges.get(key)?.direct === true ? { ...edge, direct: true } : edge);
+    if (known.get(key)?.direct !== true) known.set(key, edge);
   }
-  return [...edges.values()];
 }
 
-function everyPair(entry: Entry): string {
-  const { length: inputs } = entry.from;
-  const { length: outputs } = entry.to;
+function everyPair(inputs: number, outputs: number): string {
   return `${inputs} inputs and ${outputs} outputs without columns declare all ${inputs * outputs} pairs; split the entry if not every input feeds every output`;
 }
 

@@ -150,7 +150,9 @@ function neverSent(url: URL, reason: string, cause: unknown): Failure {
 }
 
 function unanswered(url: URL, reason: string, cause: unknown): Failure {
-  return new Failure('unknown-outcome', `${url.host} was sent the call and gave no whole answer: ${reason}.`, { cause });
+  return new Failure('unknown-outcome', `${url.host} was sent the call and gave no whole answer: ${reason}.`, {
+    cause,
+  });
 }
 
 /** The error's code where it has one (ECONNREFUSED, UND_ERR_SOCKET, …): messages differ between systems. */

@@ -38,15 +38,14 @@ export function folderManifests(folder: string, options: FolderOptions = {}): Ma
   const durableFolders = new Set<string>();
   let temporaryReady: Promise<string> | undefined;
 
-  /** Runs `look` at the file of `key`; when it is not there, makes sure that this is not the folder's fault. */
+  /** Runs `look` at the file of `key`, twice if it is not there: in between, the folder was seen to be in order. */
   async function find<T>(key: string, look: (path: string) => Promise<T | undefined>): Promise<T | undefined> {
     checkKey(key);
     const path = pathOf(rootPath, key);
     for (const last of [false, true]) {
       const real = await root.locate(path);
       const found = real === undefined ? undefined : await look(real);
-      if (found !== undefined) return found;
-      if (!last) await root.check();
+      if (found !== undefined || last) return found;
     }
     return undefined;
   }

@@ -19,14 +19,13 @@ export interface FolderWatch {
 export interface WatchOptions {
   /** Told when watching fails; what it missed is found by the next reconcile pass. */
   readonly onFailure?: (failure: Failure) => void;
+  /** Editors write, rename and touch in bursts: how long one is waited out, so that it gives one hint per object. Default 50. */
+  readonly burstMs?: number;
 }
 
 /** Top-level folders whose objects declare lineage (manifests and what the triggers store), and nothing we write for ourselves. */
 export const OWNER_PREFIXES = ['manifests', 'http', 'openlineage', 'flink', 'dataphin', 'dataarts'] as const;
 const NAMING = 'naming.yaml';
-
-/** Editors write, rename and touch in bursts; one hint per burst and object. */
-const BURST_MS = 50;
 
 /**
  * Watches the owner prefixes (made if they are missing) and `naming.yaml` in the folder `root`. Resolves when changes from
@@ -56,7 +55,7 @@ export async function watchFolder(
         stat(path, (error) => {
           if (!closed) onChange({ key, kind: error === null ? 'created' : 'removed' });
         });
-      }, BURST_MS),
+      }, options.burstMs ?? 50),
     );
   };
 

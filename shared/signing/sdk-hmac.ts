@@ -107,8 +107,7 @@ export function verifySdkHmac(received: ReceivedRequest, sk: string, nowMs: numb
     }
   }
   const date = received.headers['x-sdk-date'] ?? '';
-  const [, year, month, day, hour, minute, second] =
-    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(date) ?? [];
+  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(date) ?? [];
   const dateMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
   if (Number.isNaN(dateMs)) {
     return refuse('APIGW.0301', 'Incorrect IAM authentication information: x-sdk-date must be YYYYMMDDTHHMMSSZ');

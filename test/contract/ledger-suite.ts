@@ -132,7 +132,7 @@ export function ledgerSuite(name: string, open: Open<Ledger>): void {
         index.push(`b:${id}`);
         await writing;
         const found = await ledger.get(id);
-        (found?.body as { list: number[] }).list.push(3);
+        if (found !== undefined) (found.body as { list: number[] }).list.push(3);
         expect(await ledger.get(id)).toEqual({ key: id, rev: 'r1', body: { list: [1] }, index: [`a:${id}`] });
         expect((await ledger.find(`b:${id}`)).items).toEqual([]);
       }),
@@ -152,7 +152,10 @@ export function ledgerSuite(name: string, open: Open<Ledger>): void {
       on(async (ledger, id) => {
         await ledger.write({ ...row(`${id}-1`, 'r'), index: [`dataset:${id}`, `owners:${id}`] }, null);
         await ledger.write({ ...row(`${id}-2`, 'r'), index: [`dataset:${id}`] }, null);
-        await ledger.write({ ...row(`${id}-3`, 'r'), index: [`dataset:${id}x`, `Dataset:${id}`, `dataset:${id}%`] }, null);
+        await ledger.write(
+          { ...row(`${id}-3`, 'r'), index: [`dataset:${id}x`, `Dataset:${id}`, `dataset:${id}%`] },
+          null,
+        );
         await ledger.write(row(`${id}-4`, 'r'), null);
         expect(await found(ledger, `dataset:${id}`, 2)).toEqual([`${id}-1`, `${id}-2`]);
         expect(await found(ledger, `owners:${id}`, 1)).toEqual([`${id}-1`]);

@@ -87,7 +87,23 @@ export function manifestsSuite(name: string, open: Open<Manifests>): void {
       }),
     );
 
-    const badKeys = ['', '/a', 'a//b', 'a/', '.', '..', '../a', 'a/../b', 'a/./b', 'a/..', 'a\\b', '..\\a', 'a\0b', '/', '\\'];
+    const badKeys = [
+      '',
+      '/a',
+      'a//b',
+      'a/',
+      '.',
+      '..',
+      '../a',
+      'a/../b',
+      'a/./b',
+      'a/..',
+      'a\\b',
+      '..\\a',
+      'a\0b',
+      '/',
+      '\\',
+    ];
     test.each(badKeys)('the key %j is invalid for every call', async (key) => {
       await withOpened(open, async (bucket) => {
         const invalid = { name: 'Failure', kind: 'invalid' };
@@ -102,8 +118,35 @@ export function manifestsSuite(name: string, open: Open<Manifests>): void {
       'every key the port allows has an object of its own, and is listed as it was put',
       on(async (bucket, prefix) => {
         const segments = [
-          ...['.hidden.json', 'load~.json', 'load~', 'x.tmp', 'x.swp', '#x#', '...', '@x@', '@.hidden@', '@@', '%2Ehidden'],
-          ...['.tmp', 'a b', ' a', 'a%2Fb', 'q?#&=', '"quoted\'', '\u00e4', 'a\u0308', '😀', '*', '-rf', 'A.yaml', '~', '@'],
+          ...[
+            '.hidden.json',
+            'load~.json',
+            'load~',
+            'x.tmp',
+            'x.swp',
+            '#x#',
+            '...',
+            '@x@',
+            '@.hidden@',
+            '@@',
+            '%2Ehidden',
+          ],
+          ...[
+            '.tmp',
+            'a b',
+            ' a',
+            'a%2Fb',
+            'q?#&=',
+            '"quoted\'',
+            '\u00e4',
+            'a\u0308',
+            '😀',
+            '*',
+            '-rf',
+            'A.yaml',
+            '~',
+            '@',
+          ],
           ...['naming.yaml', `${'n'.repeat(150)}~${'0'.repeat(49)}`],
         ];
         const keys = segments.flatMap((segment) => [`${prefix}/${segment}`, `${prefix}/in/${segment}.d/x.json`]);
@@ -119,7 +162,17 @@ export function manifestsSuite(name: string, open: Open<Manifests>): void {
     test(
       'a listing is in the order of the UTF-8 bytes of whole keys, page by page, and complete',
       on(async (bucket, prefix) => {
-        const names = ['a.yaml', 'a-b.yaml', 'a/x.yaml', 'a/y/z.yaml', 'a0.yaml', 'B.yaml', 'é.yaml', '～.yaml', '😀.yaml'];
+        const names = [
+          'a.yaml',
+          'a-b.yaml',
+          'a/x.yaml',
+          'a/y/z.yaml',
+          'a0.yaml',
+          'B.yaml',
+          'é.yaml',
+          '～.yaml',
+          '😀.yaml',
+        ];
         const keys = names.map((key) => `${prefix}/${key}`);
         for (const key of keys) await bucket.put(key, text(key), 'text/plain');
         const sorted = keys.toSorted(byBytes);

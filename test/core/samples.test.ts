@@ -46,7 +46,10 @@ describe('the schemas for editors', () => {
     expect(entry?.description).toBe('What feeds what');
     const text = new TextDecoder().decode(read('manifest.schema.json'));
     expect(JSON.parse(text).properties.lineage).toMatchObject({ maxItems: 10_000, description: 'What feeds what' });
-    expect(JSON.parse(text).properties.lineage.items.properties.from.anyOf[2]).toMatchObject({ minItems: 1, maxItems: 100 });
+    expect(JSON.parse(text).properties.lineage.items.properties.from.anyOf[2]).toMatchObject({
+      minItems: 1,
+      maxItems: 100,
+    });
   });
 });
 

@@ -1,12 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { acs3, acsDate, bodyHash, sdkDate, sdkHmac } from './signers.ts';
 
+/** Parsed JSON of any shape: every step into it is allowed, what is there is for the test to say. */
+export interface Tree {
+  readonly [key: string]: Tree;
+}
+
 /** What came back; `body` is the parsed JSON, or the text when it is none. */
 export interface Reply {
   readonly status: number;
   readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
-  readonly body: any;
+  readonly body: Tree;
+}
+
+/** One member of every element of a JSON array. */
+export function pluck(list: Tree | undefined, member: string): unknown[] {
+  if (!Array.isArray(list)) throw new Error(`Expected a list, got ${JSON.stringify(list)}`);
+  return list.map((one: Tree) => one[member]);
 }
 
 export async function http(url: string | URL, init: RequestInit): Promise<Reply> {

@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { expect, test } from 'vitest';
 import { startDataArts } from '../../local/simulators/dataarts/index.ts';
 import { startDataphin } from '../../local/simulators/dataphin/index.ts';
+import { startFlink } from '../../local/simulators/flink/index.ts';
 import { PROJECT, WORKSPACE } from './callers.ts';
 
 /** Bytes that the vendors' own signing libraries produced are what the simulators must take. */
@@ -89,5 +90,32 @@ test('DataArts', async () => {
     '{"job_id":"testJobID","node_name":"testNode","table_lineage":{"input_tables":[{"database":"db1","schema":"","table":"t_in"}],"output_tables":[{"database":"db1","schema":"","table":"t_out"}]}}';
   const reply = await send(simulator.url, `/v1/${PROJECT}/lineage/lineage-info`, headers, body);
   expect(reply.status).toBe(200);
+  await simulator.close();
+});
+
+test('Flink', async () => {
+  const simulator = await startFlink({
+    now: () => Date.parse('2026-02-03T04:05:06Z'),
+    credentials: { access_key_id: 'testAccessKeyId', access_key_secret: 'testAccessKeySecret' },
+  });
+  const headers = {
+    'content-type': 'application/json; charset=utf-8',
+    host: 'ververica.cn-hangzhou.aliyuncs.com',
+    'x-acs-action': 'GetLineageInfo',
+    'x-acs-content-sha256': '92117848d5bcc7a2cd32805f7dafcda59aefd9855ca84319406f328a70645d01',
+    'x-acs-date': '2026-02-03T04:05:06Z',
+    'x-acs-signature-nonce': 'fedcba9876543210fedcba9876543210',
+    'x-acs-version': '2022-07-18',
+  };
+  const authorization = `ACS3-HMAC-SHA256 Credential=testAccessKeyId,SignedHeaders=${Object.keys(headers).join(';')},Signature=2bac231af2f42edcac898698d6d3cf7428b5a01fa05b83eb94089bf8731e74b1`;
+  const body =
+    '{"id":"664cc64d-5dea-4ad3-9ee4-8432a8740000","idType":"JOB","direction":"BOTH","depth":1,"isColumnLevel":true,"isTemporary":false,"namespace":"default-namespace","workspace":"710d6a64d8f34a"}';
+  const reply = await send(
+    simulator.url,
+    '/meta/v2/lineage',
+    { ...headers, workspace: '710d6a64d8f34a', authorization },
+    body,
+  );
+  expect(reply).toMatchObject({ status: 200, text: expect.stringContaining('Simulated.NotFound') });
   await simulator.close();
 });

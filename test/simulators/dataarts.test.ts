@@ -148,8 +148,10 @@ describe('the lock', () => {
     const simulator = await startDataArts({ now: () => clock });
     const attempt = async (sk?: string) =>
       (await callDataArts(simulator.url, right({ now: clock, ...(sk === undefined ? {} : { sk }) }))).status;
-    for (let n = 0; n < 4; n += 1) await attempt('wrong');
-    expect(await attempt()).toBe(200);
+    for (let round = 0; round < 2; round += 1) {
+      for (let n = 0; n < 4; n += 1) await attempt('wrong');
+      expect(await attempt()).toBe(200);
+    }
     for (let n = 0; n < 5; n += 1) await attempt('wrong');
     expect(await attempt()).toBe(401);
     clock += 300_000 - 1;

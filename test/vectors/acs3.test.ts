@@ -71,8 +71,7 @@ const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 const DATAPHIN_HASH = 'ad55dc31945007b4d3b2c6d2d86f448f2c3f48c627f064beb20b76b397bb532d';
 const FLINK_HASH = '92117848d5bcc7a2cd32805f7dafcda59aefd9855ca84319406f328a70645d01';
 const PUBLISHED_KEYS = { accessKeyId: 'YourAccessKeyId', accessKeySecret: 'YourAccessKeySecret' };
-const MINIMAL =
-  'content-type;host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version';
+const MINIMAL = 'content-type;host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version';
 const WITH_PROVIDER =
   'content-type;host;x-acs-action;x-acs-content-sha256;x-acs-credentials-provider;x-acs-date;x-acs-signature-nonce;x-acs-version';
 
@@ -211,7 +210,12 @@ describe.each(vectors)('ACS3 vector $name', (vector) => {
     expect(signature).toBe(vector.signature);
   });
   it('is verified as it arrives on the wire', () => {
-    const received = { method: vector.request.method, target: target(vector.request), headers, body: vector.request.body };
+    const received = {
+      method: vector.request.method,
+      target: target(vector.request),
+      headers,
+      body: vector.request.body,
+    };
     expect(acs3AccessKeyId(headers)).toBe(keys.accessKeyId);
     expect(verifyAcs3(received, keys.accessKeySecret, vector.at.date.getTime())).toEqual({
       ok: true,

@@ -155,7 +155,12 @@ describe.each(vectors)('SDK-HMAC vector $name', (vector) => {
     );
   });
   it('is verified as it arrives on the wire', () => {
-    const received = { method: vector.request.method, target: target(vector.request), headers, body: vector.request.body };
+    const received = {
+      method: vector.request.method,
+      target: target(vector.request),
+      headers,
+      body: vector.request.body,
+    };
     expect(sdkHmacAccessKey(headers)).toBe(keys.ak);
     expect(verifySdkHmac(received, keys.sk, vector.date.getTime())).toEqual({ ok: true, ak: keys.ak });
   });

@@ -89,7 +89,9 @@ describe('attempts', () => {
     const slow = [failure('unknown-outcome'), 'done'];
     expect((await run(slow, { takesMs: 4_000, deadlineMs: 8_199 })).calls).toBe(1);
     expect((await run(slow, { takesMs: 4_000, deadlineMs: 8_200 })).calls).toBe(2);
-    expect((await run([failure('throttled', { retryAfterMs: 9_000 }), 'done'], { deadlineMs: 5_000 })).slept).toEqual([]);
+    expect((await run([failure('throttled', { retryAfterMs: 9_000 }), 'done'], { deadlineMs: 5_000 })).slept).toEqual(
+      [],
+    );
   });
 
   it('does not wait in vain for our own budget', async () => {
@@ -144,7 +146,11 @@ describe('budget', () => {
   });
 
   it('limits nothing without a number', async () => {
-    const budget = createBudget({ callsPerSecond: undefined, now: () => 9, sleep: () => Promise.reject(new Error('slept')) });
+    const budget = createBudget({
+      callsPerSecond: undefined,
+      now: () => 9,
+      sleep: () => Promise.reject(new Error('slept')),
+    });
     await expect(budget.permit(0)).resolves.toBeUndefined();
   });
 });

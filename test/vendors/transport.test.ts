@@ -1,6 +1,6 @@
 import http from 'node:http';
-import net from 'node:net';
 import type { AddressInfo } from 'node:net';
+import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTransport, type HttpRequest } from '../../shared/http/transport.ts';
 
@@ -56,7 +56,12 @@ describe('transport', () => {
     );
     expect(answer.status).toBe(201);
     expect(answer.headers['x-one']).toBe('a, b');
-    expect(JSON.parse(Buffer.from(answer.body).toString())).toEqual(['POST', '/p?q=t*(x)%20y', 'pinned.example', 'héllo']);
+    expect(JSON.parse(Buffer.from(answer.body).toString())).toEqual([
+      'POST',
+      '/p?q=t*(x)%20y',
+      'pinned.example',
+      'héllo',
+    ]);
   });
 
   it('keeps connections alive, and opens a new one when asked', async () => {
@@ -83,7 +88,9 @@ describe('transport', () => {
   });
 
   it('follows no redirect', async () => {
-    const url = await listening(http.createServer((_, response) => void response.writeHead(302, { location: '/x' }).end()));
+    const url = await listening(
+      http.createServer((_, response) => void response.writeHead(302, { location: '/x' }).end()),
+    );
     expect((await transport().send(get(url))).status).toBe(302);
   });
 
@@ -123,7 +130,11 @@ describe('transport', () => {
   });
   it('sends nothing after the deadline, nor when cancelled before', async () => {
     let connections = 0;
-    const url = await listening(net.createServer(() => void (connections += 1)));
+    const url = await listening(
+      net.createServer(() => {
+        connections += 1;
+      }),
+    );
     await expect(transport().send(get(url, { deadlineMs: Date.now() - 1 }))).rejects.toMatchObject(nothingSent);
     await expect(transport().send(get(url, { signal: AbortSignal.abort() }))).rejects.toMatchObject(nothingSent);
     expect(connections).toBe(0);

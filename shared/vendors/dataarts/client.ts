@@ -79,7 +79,11 @@ function credentialsOf(secret: Secret): { readonly ak: string; readonly sk: stri
 }
 
 /** Status 200 and an array with at least one element; whatever else a 2xx brings may have been done. */
-function receiptOf(answer: HttpAnswer, secrets: readonly (string | undefined)[], nowMs: number): Omit<Receipt, 'ambiguous'> {
+function receiptOf(
+  answer: HttpAnswer,
+  secrets: readonly (string | undefined)[],
+  nowMs: number,
+): Omit<Receipt, 'ambiguous'> {
   if (answer.status !== 200) throw failureOf(OPERATION, answer, secrets, nowMs);
   const created = createdSchema.safeParse(parseAnswer(answer.body));
   if (!created.success) throw failureOf(OPERATION, answer, secrets, nowMs);

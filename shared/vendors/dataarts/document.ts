@@ -66,7 +66,8 @@ export function documentToCommand(document: JsonObject): WireCall {
 
 function datasetsOf(tables: LineageInfo['table_lineage']['input_tables'], prefix: string): JsonObject {
   const entries = tables.map((table, at) => {
-    if (!table.table) throw new Failure('invalid', `${prefix === 'in' ? 'input' : 'output'}_tables.${at}.table is required.`);
+    if (!table.table)
+      throw new Failure('invalid', `${prefix === 'in' ? 'input' : 'output'}_tables.${at}.table is required.`);
     const block = {
       ...filled('catalog', table.catalog),
       ...filled('database', table.database),
@@ -82,10 +83,14 @@ function datasetsOf(tables: LineageInfo['table_lineage']['input_tables'], prefix
 function columnRef(column: ColumnDetails, tables: readonly TableInfo[], prefix: string, path: string): JsonObject {
   const same = (a: string | undefined, b: string | undefined) => (a ?? '') === (b ?? '');
   const at = tables.findIndex(
-    (table) => same(table.database, column.database) && same(table.schema, column.schema) && same(table.table, column.table),
+    (table) =>
+      same(table.database, column.database) && same(table.schema, column.schema) && same(table.table, column.table),
   );
   if (at < 0 || !column.column) {
-    throw new Failure('invalid', `${path}: ${column.column ? 'its table is not among the tables of its side' : 'column is required'}.`);
+    throw new Failure(
+      'invalid',
+      `${path}: ${column.column ? 'its table is not among the tables of its side' : 'column is required'}.`,
+    );
   }
   return { dataset: `${prefix}${at}`, column: column.column };
 }

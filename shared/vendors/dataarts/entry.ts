@@ -33,7 +33,9 @@ export function readEntry(entry: Entry): { readonly options: EntryBlock } | { re
     const [value, ...others] = distinct(entry.to, key);
     if (options[key] !== undefined || value === undefined) continue;
     if (others.length > 0 && key !== 'nodeName') {
-      return { problem: `the naming rules of its outputs differ in ${key}; split the entry, or give ${key} in its dataarts block` };
+      return {
+        problem: `the naming rules of its outputs differ in ${key}; split the entry, or give ${key} in its dataarts block`,
+      };
     }
     options[key] = value;
   }

@@ -147,7 +147,9 @@ function partition(columns: readonly ColumnEdge[], node: Node): readonly Part[] 
     const parts: ColumnEdge[][] = Array.from({ length: count }, () => []);
     for (const [edge, hash] of hashes) parts[hash % count]?.push(edge);
     if (parts.every((part) => groupCount(part) <= MAX_GROUPS)) {
-      return parts.flatMap((part, at) => (part.length === 0 ? [] : [{ columns: part, part: [at + 1, count] as const }]));
+      return parts.flatMap((part, at) =>
+        part.length === 0 ? [] : [{ columns: part, part: [at + 1, count] as const }],
+      );
     }
   }
   return [{ columns: [] }];
@@ -181,7 +183,10 @@ function withoutGiants(columns: readonly ColumnEdge[], node: Node, unresolved: U
 }
 
 /** Tables once each, in the order of their names, and where each dataset of the entry went. */
-function sortedTables(datasets: readonly Dataset[]): { readonly tables: readonly Table[]; readonly place: readonly number[] } {
+function sortedTables(datasets: readonly Dataset[]): {
+  readonly tables: readonly Table[];
+  readonly place: readonly number[];
+} {
   const byKey = new Map<string, Table>();
   const keys = datasets.map((dataset) => {
     const spec = specOf(dataset);

@@ -36,7 +36,8 @@ export const secretSchema = z
     }
     const keys = (['ak', 'sk'] as const).filter((key) => secret[key] !== undefined);
     const user = (['iam_user', 'iam_password', 'domain_name'] as const).filter((key) => secret[key] !== undefined);
-    if (keys.length === 0 && user.length === 0) wrong('ak', 'give ak and sk, or iam_user, iam_password and domain_name');
+    if (keys.length === 0 && user.length === 0)
+      wrong('ak', 'give ak and sk, or iam_user, iam_password and domain_name');
     if (keys.length > 0 && user.length > 0) wrong('ak', 'give ak and sk or an IAM user, not both');
     if (keys.length === 1) wrong(secret.ak === undefined ? 'ak' : 'sk', 'ak and sk go together');
     if (user.length > 0 && user.length < 3) wrong('iam_user', 'iam_user, iam_password and domain_name go together');
@@ -58,7 +59,8 @@ export function endpointOf(secret: Secret): Endpoint {
   const region = secret.region ?? '';
   const domain = region.startsWith('eu-west-101') ? 'myhuaweicloud.eu' : 'myhuaweicloud.com';
   const endpoint = parseEndpoint(secret.endpoint ?? `dayu.${region}.${domain}`, secret.allow_http === true);
-  if (endpoint === undefined) throw new Failure('invalid', `The DataArts secret cannot be used. endpoint: ${ENDPOINT_RULE}`);
+  if (endpoint === undefined)
+    throw new Failure('invalid', `The DataArts secret cannot be used. endpoint: ${ENDPOINT_RULE}`);
   return endpoint;
 }
 

@@ -108,7 +108,10 @@ export function lineageInfo(call: Call): LineageInfo {
   const given = parsed(nodeOptions, call.options);
   const groups = columnGroups(call.columns, node);
   if (groups.length > MAX_GROUPS) {
-    throw new Failure('invalid', `A DataArts call takes at most ${MAX_GROUPS} groups of columns; this one has ${groups.length}.`);
+    throw new Failure(
+      'invalid',
+      `One DataArts node takes at most ${MAX_GROUPS} groups of columns; all manifests that declare this one have ${groups.length} together. Give each manifest a job of its own.`,
+    );
   }
   const [part, parts] = node.part ?? [];
   return {

@@ -4,21 +4,19 @@ import { attempts } from '../../http/retry.ts';
 import type { HttpAnswer } from '../../http/transport.ts';
 import { signAcs3 } from '../../signing/acs3.ts';
 import { encodeForm, type QueryPair } from '../../signing/canonical.ts';
-import type { Call, CallOptions, Presence, Receipt, VendorClient, VendorIo, WithdrawCall } from '../vendor.ts';
+import type { Call, CallOptions, Receipt, VendorClient, VendorIo, WithdrawCall } from '../vendor.ts';
 import { parseAnswer, vendorText } from '../vendor-text.ts';
 import { alreadyDone, failureOf, refusalOf } from './failures.ts';
+import { readPresence, stillMissing, stillShown } from './presence.ts';
 import { endpointOf, readSecret, type Secret } from './secret.ts';
 import {
+  API_VERSION,
   addCommand,
   answerSchema,
-  API_VERSION,
-  columnLineagesSchema,
   type DataphinAnswer,
   type Defaults,
   deleteCommand,
-  guidsOf,
   succeeded,
-  tableLineagesSchema,
 } from './wire.ts';
 
 const MAX_ATTEMPTS = 3;
@@ -31,16 +29,33 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
     ...(secret.user_id === undefined ? {} : { userId: secret.user_id }),
   };
   const call = caller(secret, io);
+  const present: NonNullable<VendorClient['present']> = (wanted, options) =>
+    readPresence(wanted, async (...request) => (await call(...request, options)).body);
+  const add = (wanted: Call, options: CallOptions) =>
+    call('AddRegisterLineage', [], ['AddRegisterLineageCommand', addCommand(wanted, defaults)], options);
+  const remove = (wanted: WithdrawCall, options: CallOptions) =>
+    call('DeleteRegisterLineage', [], ['DeleteRegisterLineageCommand', deleteCommand(wanted, defaults)], options);
   return {
-    register: async (wanted, options) =>
-      call('AddRegisterLineage', [], ['AddRegisterLineageCommand', addCommand(wanted, defaults)], options),
-    withdraw: async (wanted: WithdrawCall, options) =>
-      call('DeleteRegisterLineage', [], ['DeleteRegisterLineageCommand', deleteCommand(wanted, defaults)], options),
-    present: (wanted, options) => present(wanted, (...request) => call(...request, options)),
+    present,
+    register: async (wanted, options) => {
+      const first = await add(wanted, options);
+      const rest = first.already ? await left(() => stillMissing(wanted, options, present)) : undefined;
+      if (rest === undefined) return receipt(first);
+      const second = await add(rest, options);
+      if (second.already) throw refusesColumns(wanted, rest, second);
+      return receipt(second, first);
+    },
+    withdraw: async (wanted, options) => {
+      const first = await remove(wanted, options);
+      const rest = first.already ? await left(() => stillShown(wanted, options, present)) : undefined;
+      return rest === undefined ? receipt(first) : receipt(await remove(rest, options), first);
+    },
   };
 }
 
 interface Done extends Receipt {
+  /** Dataphin refused, because it holds what was to be registered or does not hold what was to be deleted. */
+  readonly already: boolean;
   readonly body: DataphinAnswer;
 }
 type CallFn = (
@@ -49,6 +64,28 @@ type CallFn = (
   field: readonly [name: string, json: object],
   options: CallOptions,
 ) => Promise<Done>;
+
+function receipt(done: Done, before?: Done): Receipt {
+  return { receipt: done.receipt, ambiguous: done.ambiguous || before?.ambiguous === true };
+}
+
+/** Where lineage cannot be read back, "already" is believed for the whole call. */
+async function left<T>(look: () => Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (thrown) {
+    if (thrown instanceof Failure && !thrown.retryable) return undefined;
+    throw thrown;
+  }
+}
+
+function refusesColumns(wanted: Call, rest: Call, done: Done): Failure {
+  return new Failure(
+    'conflict',
+    `Dataphin holds the pair ${wanted.from[0]?.name} -> ${wanted.to[0]?.name} already and takes no further columns for it (${rest.columns.length} missing). Remove the pair from the manifest, let it be withdrawn, and declare it again.`,
+    done.receipt === '' ? {} : { requestId: done.receipt },
+  );
+}
 
 /** Signs anew and takes a new permit for every attempt: a nonce is good for one. */
 function caller(secret: Secret, io: VendorIo): CallFn {
@@ -106,7 +143,7 @@ function interpret(
   answer: HttpAnswer,
   secrets: readonly (string | undefined)[],
   nowMs: number,
-): { readonly receipt: string; readonly body: DataphinAnswer } {
+): Omit<Done, 'ambiguous'> {
   const parsed = answerSchema.safeParse(gatewayNames(parseAnswer(answer.body)));
   const body: DataphinAnswer = parsed.success ? parsed.data : {};
   const requestId = vendorText(body.RequestId ?? answer.headers['x-acs-request-id'], secrets);
@@ -118,9 +155,9 @@ function interpret(
       { status: answer.status, ...(requestId === '' ? {} : { requestId }) },
     );
   }
-  if (inTwoHundreds && succeeded(body)) return { receipt: requestId, body };
+  if (inTwoHundreds && succeeded(body)) return { receipt: requestId, already: false, body };
   const refusal = refusalOf(operation, answer.status, body);
-  if (alreadyDone(refusal)) return { receipt: requestId, body };
+  if (alreadyDone(refusal)) return { receipt: requestId, already: true, body };
   throw failureOf(refusal, answer, secrets, nowMs, requestId === '' ? undefined : requestId);
 }
 
@@ -129,65 +166,13 @@ function gatewayNames(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const known = ['RequestId', 'Message', 'HttpStatusCode', 'Code', 'Success'];
   return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [known.find((name) => name.toLowerCase() === key.toLowerCase()) ?? key, inner]),
+    Object.entries(value).map(([key, inner]) => [
+      known.find((name) => name.toLowerCase() === key.toLowerCase()) ?? key,
+      inner,
+    ]),
   );
 }
 
 function isEnvelope(body: DataphinAnswer): boolean {
   return body.Success !== undefined || body.Code !== undefined || body.HttpStatusCode !== undefined;
-}
-
-/** Reads the target's upstream side: tables mostly have few sources and may have any number of readers. No paging exists. */
-async function present(
-  call: Call,
-  read: (operation: string, query: readonly QueryPair[], field: readonly [string, object]) => Promise<Done>,
-): Promise<Presence> {
-  const guids = guidsOf(call);
-  if (guids === undefined) {
-    throw new Failure(
-      'unsupported',
-      `Dataphin's lineage can be read back by GUID only, and ${call.from[0]?.name} or ${call.to[0]?.name} has none. Add "guid" in the manifest to have it checked.`,
-    );
-  }
-  // Both flags are given, because the two reads differ in their defaults; without the third, unregistered assets may be left out.
-  const filter = { NeedUpstream: true, NeedDownstream: false, NeedNotExistObject: true };
-  const ask = (operation: string) => read(operation, [['TableGuid', guids.target]], ['FilterQuery', filter]);
-  try {
-    const tables = rows(tableLineagesSchema, (await ask('GetTableLineages')).body).TableLineageList ?? [];
-    const edge = tables.some((row) => row.InputTableGuid === guids.source && row.OutputTableGuid === guids.target);
-    if (!edge) return { edge, columns: [] };
-    const listed = rows(columnLineagesSchema, (await ask('GetTableColumnLineages')).body).TableColumnLineageList ?? [];
-    const columns = listed.flatMap((row) => {
-      const from = columnIn(guids.source, row.InputColumnGuid);
-      const to = columnIn(guids.target, row.OutputColumnGuid);
-      return from === undefined || to === undefined ? [] : [{ from, to }];
-    });
-    const direct = new Map(call.columns.map((each) => [JSON.stringify([each.from.column, each.to.column]), each.direct]));
-    return {
-      edge,
-      columns: columns.map(({ from, to }) => ({
-        from: { table: 0, column: from },
-        to: { table: 0, column: to },
-        // IsDirect is not returned.
-        direct: direct.get(JSON.stringify([from, to])) ?? true,
-      })),
-    };
-  } catch (thrown) {
-    // A table that Dataphin does not know shows no lineage.
-    if (thrown instanceof Failure && thrown.kind === 'missing') return { edge: false, columns: [] };
-    throw thrown;
-  }
-}
-
-function rows<T>(schema: { safeParse(value: unknown): { success: boolean; data?: T } }, body: DataphinAnswer): T {
-  const parsed = schema.safeParse(body);
-  if (parsed.success && parsed.data !== undefined) return parsed.data;
-  throw new Failure('unavailable', 'Dataphin answered a lineage read in a form that is not documented. Try again, or report it with the request id.', {
-    ...(body.RequestId ? { requestId: body.RequestId } : {}),
-    maybeApplied: false,
-  });
-}
-
-function columnIn(table: string, guid: string | null | undefined): string | undefined {
-  return guid?.startsWith(`${table}.`) && guid.length > table.length + 1 ? guid.slice(table.length + 1) : undefined;
 }

@@ -1,7 +1,14 @@
 import { Failure } from '../../core/failure.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { DatasetBlock, EntryBlock } from './blocks.ts';
-import { type AddCommand, addCommandSchema, type Asset, type Column, deleteCommandSchema, type Operation } from './wire.ts';
+import {
+  type AddCommand,
+  type Asset,
+  addCommandSchema,
+  type Column,
+  deleteCommandSchema,
+  type Operation,
+} from './wire.ts';
 
 /** One call in Dataphin's own format: query parameter OpTenantId and the JSON of the command field. */
 export interface WireCall {
@@ -39,8 +46,18 @@ export function commandToDocument(call: WireCall, target = 'dataphin'): JsonObje
     version: 1,
     targets: [target],
     datasets: {
-      source: { dataphin: datasetOf(Source, details.map((each) => each.Source)) as JsonObject },
-      target: { dataphin: datasetOf(Target, details.map((each) => each.Target)) as JsonObject },
+      source: {
+        dataphin: datasetOf(
+          Source,
+          details.map((each) => each.Source),
+        ) as JsonObject,
+      },
+      target: {
+        dataphin: datasetOf(
+          Target,
+          details.map((each) => each.Target),
+        ) as JsonObject,
+      },
     },
     lineage: [
       {
@@ -58,7 +75,11 @@ export function commandToDocument(call: WireCall, target = 'dataphin'): JsonObje
 export function documentToCommand(document: JsonObject): WireCall {
   const wire = document['wire'];
   const { operation, opTenantId, command } = isObject(wire) ? wire : {};
-  if ((operation !== 'AddRegisterLineage' && operation !== 'DeleteRegisterLineage') || typeof opTenantId !== 'string' || !isObject(command)) {
+  if (
+    (operation !== 'AddRegisterLineage' && operation !== 'DeleteRegisterLineage') ||
+    typeof opTenantId !== 'string' ||
+    !isObject(command)
+  ) {
     throw new Failure('invalid', 'The document holds no Dataphin call under "wire".');
   }
   return { operation, opTenantId, command };

@@ -34,7 +34,11 @@ const RULES: readonly Rule[] = [
     kind: 'throttled',
     advice: 'Lower "calls_per_second" in the target\'s secret if this repeats; nothing was done',
   },
-  { status: [429, 429], kind: 'throttled', advice: 'Lower "calls_per_second" in the target\'s secret if this repeats; nothing was done' },
+  {
+    status: [429, 429],
+    kind: 'throttled',
+    advice: 'Lower "calls_per_second" in the target\'s secret if this repeats; nothing was done',
+  },
   {
     message: /invalid accessKey/i,
     kind: 'denied',
@@ -43,7 +47,8 @@ const RULES: readonly Rule[] = [
   {
     code: /^DataphinOpenApiForbidden/i,
     kind: 'denied',
-    advice: '"op_tenant_id" in the target\'s secret is probably wrong; semi-managed: the tenantId in the browser\'s address',
+    advice:
+      '"op_tenant_id" in the target\'s secret is probably wrong; semi-managed: the tenantId in the browser\'s address',
   },
   {
     code: /^DataphinOpenApiRamUnAuthorized/i,
@@ -54,26 +59,54 @@ const RULES: readonly Rule[] = [
   {
     code: /^SignatureNonceUsed/,
     kind: 'unknown-outcome',
-    advice: 'Every attempt has a new nonce, so something on the way (a proxy) sent it twice; the first one may have been carried out',
+    advice:
+      'Every attempt has a new nonce, so something on the way (a proxy) sent it twice; the first one may have been carried out',
   },
-  { status: [500, 599], kind: 'unavailable', maybeApplied: true, advice: 'Dataphin could not work; it may have been done all the same' },
-  { code: /^InvalidTimeStamp\.Expired/, kind: 'denied', advice: 'Set the clock of this machine: it is more than 15 minutes off' },
-  { code: /^InvalidAccessKeyId\.Inactive/, kind: 'denied', advice: `The key is disabled: enable it, or change "access_key_id" in the target's secret` },
+  {
+    status: [500, 599],
+    kind: 'unavailable',
+    maybeApplied: true,
+    advice: 'Dataphin could not work; it may have been done all the same',
+  },
+  {
+    code: /^InvalidTimeStamp\.Expired/,
+    kind: 'denied',
+    advice: 'Set the clock of this machine: it is more than 15 minutes off',
+  },
+  {
+    code: /^InvalidAccessKeyId\.Inactive/,
+    kind: 'denied',
+    advice: `The key is disabled: enable it, or change "access_key_id" in the target's secret`,
+  },
   { code: /^InvalidAccessKeyId/, kind: 'denied', advice: `${KEY}: there is no such key at this endpoint` },
-  { code: /^(InvalidSecurityToken|SecurityTokenExpired)/i, kind: 'denied', advice: '"security_token" in the target\'s secret is wrong or expired' },
+  {
+    code: /^(InvalidSecurityToken|SecurityTokenExpired)/i,
+    kind: 'denied',
+    advice: '"security_token" in the target\'s secret is wrong or expired',
+  },
   { code: /^SignatureDoesNotMatch/, kind: 'denied', advice: `${KEY}: the secret does not belong to the key` },
   {
     code: /^(IncompleteSignature|InvalidSignatureMethod)/,
     kind: 'denied',
-    advice: 'This endpoint does not take ACS3-HMAC-SHA256 signatures (an old deployment, or a proxy that drops headers). Check "endpoint" in the target\'s secret',
+    advice:
+      'This endpoint does not take ACS3-HMAC-SHA256 signatures (an old deployment, or a proxy that drops headers). Check "endpoint" in the target\'s secret',
   },
-  { code: /^UnsupportedHTTPMethod/, kind: 'invalid', advice: 'Check "endpoint" in the target\'s secret for a wrong path' },
-  { code: /^(Forbidden|NoPermission)/, kind: 'denied', advice: 'Grant the key\'s user the right DataphinOpenAPIFullAccess in RAM' },
+  {
+    code: /^UnsupportedHTTPMethod/,
+    kind: 'invalid',
+    advice: 'Check "endpoint" in the target\'s secret for a wrong path',
+  },
+  {
+    code: /^(Forbidden|NoPermission)/,
+    kind: 'denied',
+    advice: "Grant the key's user the right DataphinOpenAPIFullAccess in RAM",
+  },
   { code: /^InvalidProtocol\.NeedSsl/, kind: 'denied', advice: '"endpoint" in the target\'s secret must be https' },
   {
     code: /^(InvalidApi|InvalidAction)/,
     kind: 'unsupported',
-    advice: 'This Dataphin has no such operation: registering needs v5.4.0, reading lineage back v5.4.2, and the OpenAPI add-on. Check "endpoint" in the target\'s secret',
+    advice:
+      'This Dataphin has no such operation: registering needs v5.4.0, reading lineage back v5.4.2, and the OpenAPI add-on. Check "endpoint" in the target\'s secret',
   },
   {
     code: /^(InvalidProduct|InvalidVersion)/,
@@ -84,16 +117,26 @@ const RULES: readonly Rule[] = [
   {
     status: [403, 403],
     kind: 'denied',
-    advice: 'Check the rights of the key\'s user ("Metadata - Other Features - Register External Lineage") and "op_tenant_id" in the target\'s secret',
+    advice:
+      'Check the rights of the key\'s user ("Metadata - Other Features - Register External Lineage") and "op_tenant_id" in the target\'s secret',
   },
   {
     code: /NotExist|NotFound/i,
     kind: 'missing',
-    advice: 'Dataphin does not know a table or its project or data source: check "guid" in the manifest, or drop checkAssetExist',
+    advice:
+      'Dataphin does not know a table or its project or data source: check "guid" in the manifest, or drop checkAssetExist',
   },
-  { code: /^(Missing|Invalid)/, kind: 'invalid', advice: 'Correct what it names in the manifest\'s dataphin blocks' },
-  { code: /Duplicate|AlreadyExist|Existed/i, kind: 'conflict', advice: 'Dataphin holds something of this name already' },
-  { status: [404, 404], kind: 'missing', advice: 'Check "endpoint" in the target\'s secret and "guid" in the manifest' },
+  { code: /^(Missing|Invalid)/, kind: 'invalid', advice: "Correct what it names in the manifest's dataphin blocks" },
+  {
+    code: /Duplicate|AlreadyExist|Existed/i,
+    kind: 'conflict',
+    advice: 'Dataphin holds something of this name already',
+  },
+  {
+    status: [404, 404],
+    kind: 'missing',
+    advice: 'Check "endpoint" in the target\'s secret and "guid" in the manifest',
+  },
   { status: [408, 408], kind: 'unavailable', maybeApplied: true, advice: 'The call did not arrive in time' },
   { status: [409, 409], kind: 'conflict', advice: 'Dataphin holds something that excludes this' },
   { status: [413, 414], kind: 'invalid', advice: 'The call is too large: split the entry' },
@@ -103,7 +146,11 @@ const RULES: readonly Rule[] = [
     kind: 'rejected',
     advice: 'Redirects are not followed: "endpoint" in the target\'s secret must be the final OpenAPI call address',
   },
-  { status: [400, 499], kind: 'rejected', advice: 'Correct the entry in the manifest, or take it to Dataphin\'s support with the request id' },
+  {
+    status: [400, 499],
+    kind: 'rejected',
+    advice: "Correct the entry in the manifest, or take it to Dataphin's support with the request id",
+  },
 ];
 
 /** A failure that Dataphin did not explain well enough: it may have been done. */
@@ -114,7 +161,13 @@ const OTHERWISE: Rule = {
 };
 
 /** The Failure for an answer that is not a success. `secrets` are cut out of the vendor's words. */
-export function failureOf(refusal: Refusal, answer: HttpAnswer, secrets: readonly (string | undefined)[], nowMs: number, requestId: string | undefined): Failure {
+export function failureOf(
+  refusal: Refusal,
+  answer: HttpAnswer,
+  secrets: readonly (string | undefined)[],
+  nowMs: number,
+  requestId: string | undefined,
+): Failure {
   const rule = RULES.find((each) => matches(each, refusal)) ?? OTHERWISE;
   const code = vendorText(refusal.code, secrets);
   const words = vendorText(refusal.message, secrets);
@@ -150,7 +203,10 @@ const NOT_LINEAGE = /^(Invalid|Missing)|Tenant|User|Account|AccessKey|Project|Ro
 export function alreadyDone(refusal: Refusal): boolean {
   if (refusal.status >= 500) return false;
   if (refusal.operation === 'AddRegisterLineage') {
-    return /Duplicate|AlreadyExist|Existed/i.test(refusal.code) || /lineage.*(already exist|duplicate)/i.test(refusal.message);
+    return (
+      /Duplicate|AlreadyExist|Existed/i.test(refusal.code) ||
+      /lineage.*(already exist|duplicate)/i.test(refusal.message)
+    );
   }
   if (refusal.operation !== 'DeleteRegisterLineage' || NOT_LINEAGE.test(refusal.code)) return false;
   return /NotExist|NotFound/i.test(refusal.code) || /lineage.*(not exist|not found)/i.test(refusal.message);

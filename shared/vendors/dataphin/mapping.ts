@@ -123,7 +123,8 @@ function addColumns(
 /** A table as Dataphin knows it, or the reason why it cannot be named there. */
 function tableOf(dataset: Dataset): Table | string {
   const given = dataset.vendors['dataphin'];
-  if (given === undefined) return `${labelOf(dataset)} has no name at Dataphin; give it a dataphin block or a naming rule`;
+  if (given === undefined)
+    return `${labelOf(dataset)} has no name at Dataphin; give it a dataphin block or a naming rule`;
   const parsed = datasetBlock.safeParse(given);
   if (!parsed.success) return `${labelOf(dataset)}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}`;
   const problems = checkDataset(given);

@@ -40,7 +40,8 @@ export function readSecret(secret: JsonObject): Secret {
 /** Where the secret's account is reached. */
 export function endpointOf(secret: Secret): Endpoint {
   const endpoint = parseEndpoint(secret.endpoint, secret.allow_http === true);
-  if (endpoint === undefined) throw new Failure('invalid', `The Dataphin secret cannot be used. endpoint: ${ENDPOINT_RULE}`);
+  if (endpoint === undefined)
+    throw new Failure('invalid', `The Dataphin secret cannot be used. endpoint: ${ENDPOINT_RULE}`);
   return endpoint;
 }
 

@@ -161,7 +161,10 @@ export function guidsOf(call: Pick<Call, 'spec'>): { readonly source: string; re
 
 function readCall(call: Call, defaults: Defaults) {
   if (call.columns.length > MAX_DETAILS) {
-    throw new Failure('invalid', `A Dataphin call takes at most ${MAX_DETAILS} column pairs; this one has ${call.columns.length}.`);
+    throw new Failure(
+      'invalid',
+      `A Dataphin call takes at most ${MAX_DETAILS} column pairs; this one has ${call.columns.length}.`,
+    );
   }
   const { source, target } = parsed(spec, call.spec);
   const given = parsed(options, call.options);

@@ -1,0 +1,51 @@
+import type * as z from 'zod';
+import type { Json, JsonObject } from './json.ts';
+import { MAX_ENTRIES, MAX_PAIRS, tooManyEntries, tooManyPairs } from './manifest-schema.ts';
+import { MAX_PROBLEMS, type Remark, schemaRemarks } from './problems.ts';
+
+const CHUNK = 100;
+
+/**
+ * What the schema finds wrong in a manifest. It is asked about a hundred aliases or entries at a time, and no further once
+ * there are more problems than anybody is shown: a document that is wrong all over would otherwise cost gigabytes of them.
+ */
+export function shapeRemarks(schema: z.ZodType, value: Json): readonly Remark[] {
+  if (!isObject(value)) return schemaRemarks(schema, value);
+  const { datasets, lineage } = value;
+  const aliases = isObject(datasets) ? Object.entries(datasets) : [];
+  const entries = Array.isArray(lineage) ? (lineage as readonly Json[]) : [];
+  const remarks: Remark[] = [
+    ...schemaRemarks(schema, {
+      ...value,
+      ...(isObject(datasets) ? { datasets: {} } : {}),
+      ...(Array.isArray(lineage) ? { lineage: [] } : {}),
+    }),
+  ];
+  if (entries.length > MAX_ENTRIES) remarks.push({ path: ['lineage'], message: tooManyEntries(entries.length) });
+  for (let at = 0; at < aliases.length && remarks.length <= MAX_PROBLEMS; at += CHUNK) {
+    const datasets = Object.fromEntries(aliases.slice(at, at + CHUNK));
+    remarks.push(...schemaRemarks(schema, { version: 1, datasets, lineage: [] }));
+  }
+  for (let at = 0; at < entries.length && remarks.length <= MAX_PROBLEMS; at += CHUNK) {
+    const chunk = entries.slice(at, at + CHUNK).map((entry, index) => {
+      const pairs = targetColumns(entry);
+      if (pairs <= MAX_PAIRS) return entry;
+      remarks.push({ path: ['lineage', at + index, 'columns'], message: tooManyPairs('column', pairs) });
+      return { ...(entry as JsonObject), columns: {} };
+    });
+    for (const { path, message } of schemaRemarks(schema, { version: 1, lineage: chunk })) {
+      const [, index, ...rest] = path;
+      remarks.push({ path: ['lineage', at + (index as number), ...rest], message });
+    }
+  }
+  return remarks;
+}
+
+function targetColumns(entry: Json): number {
+  const columns = isObject(entry) ? entry['columns'] : undefined;
+  return isObject(columns) ? Object.keys(columns).length : 0;
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest';
+import { readSettings } from '../shared/settings.ts';
+
+describe('settings', () => {
+  test('without any, everything has the default of the local runtime', () => {
+    expect(readSettings({})).toEqual({
+      deployment: 'local',
+      port: 3_000,
+      dataDir: '.data',
+      reconcileEveryMs: 60_000,
+      auth: 'none',
+      vanishGraceMs: 1_000,
+      unknownWaitMs: 120_000,
+      logLevel: 'info',
+      hold: { withdrawRatio: 0.3, singleRemovalLimit: 100, smallTarget: 10 },
+    });
+  });
+
+  test('each can be set; seconds may have decimals, words any case', () => {
+    const settings = readSettings({
+      DEPLOYMENT: 'prod-eu',
+      PORT: '0',
+      DATA_DIR: '/var/lib/lineage functions',
+      RECONCILE_EVERY: '0.5',
+      AUTH: 'Required',
+      VANISH_GRACE: '0',
+      UNKNOWN_WAIT: '1.25',
+      LOG_LEVEL: 'WARN',
+      WITHDRAW_HOLD_RATIO: '0.5',
+      SINGLE_REMOVAL_LIMIT: '7',
+      SMALL_TARGET: '0',
+      PATH: '/usr/bin',
+    });
+    expect(settings).toEqual({
+      deployment: 'prod-eu',
+      port: 0,
+      dataDir: '/var/lib/lineage functions',
+      reconcileEveryMs: 500,
+      auth: 'required',
+      vanishGraceMs: 0,
+      unknownWaitMs: 1_250,
+      logLevel: 'warn',
+      hold: { withdrawRatio: 0.5, singleRemovalLimit: 7, smallTarget: 0 },
+    });
+  });
+
+  test('an empty or blank one counts as not set', () => {
+    expect(readSettings({ PORT: '', DATA_DIR: ' ', AUTH: undefined })).toEqual(readSettings({}));
+  });
+
+  test('every wrong one is listed, with what it may be', () => {
+    const wrong = () => readSettings({ PORT: '70000', AUTH: 'maybe', RECONCILE_EVERY: '0', DATA_DIR: 'good' });
+    expect(wrong).toThrow(
+      expect.objectContaining({
+        kind: 'invalid',
+        message: [
+          'Correct these settings and start again:',
+          '- PORT is "70000": give a whole number from 0 to 65535 (0 picks a free one)',
+          '- RECONCILE_EVERY is "0": give a number from 0.1 to 86400 seconds',
+          '- AUTH is "maybe": give none or required',
+        ].join('\n'),
+      }),
+    );
+  });
+
+  test.each([
+    ['PORT', ['-1', '3000.5', '1e3', '0x10', 'abc', 'NaN', '3 000']],
+    ['VANISH_GRACE', ['-1', 'Infinity', '90000', '1s']],
+    ['UNKNOWN_WAIT', ['-0.1', 'two']],
+    ['WITHDRAW_HOLD_RATIO', ['1.1', '30%', '-0.3']],
+    ['SINGLE_REMOVAL_LIMIT', ['1.5', '-1']],
+    ['SMALL_TARGET', ['ten']],
+    ['LOG_LEVEL', ['loud']],
+    ['DEPLOYMENT', ['a b', '-x', 'x'.repeat(65), 'a/b']],
+    ['DATA_DIR', ['a\0b']],
+  ] as const)('%s is refused as any of %j', (name, values) => {
+    for (const value of values)
+      expect(() => readSettings({ [name]: value }), value).toThrow(new RegExp(`- ${name} is`));
+  });
+
+  test('this process has settings, too', () => {
+    expect(readSettings().dataDir).not.toBe('');
+  });
+});
