@@ -11,6 +11,7 @@ import { lockDataDir } from './lock.ts';
 import { startNotifier } from './notifier.ts';
 import { startDataArts } from './simulators/dataarts/index.ts';
 import { startDataphin } from './simulators/dataphin/index.ts';
+import { startFlink } from './simulators/flink/index.ts';
 import type { Simulator } from './simulators/simulator.ts';
 import { startWorker } from './worker.ts';
 
@@ -75,6 +76,7 @@ async function startSimulators(dataDir: string): Promise<Simulator[]> {
   return Promise.all([
     startDataphin({ stateFile: join(folder, 'dataphin.jsonl') }),
     startDataArts({ stateFile: join(folder, 'dataarts.jsonl') }),
+    startFlink({ stateFile: join(folder, 'flink.jsonl') }),
   ]);
 }
 

@@ -148,7 +148,8 @@ export async function decide(input: Input): Promise<Decision> {
     const limits = deps.settings.policy;
     const edit = {
       base: state.counts[account] ?? freshIds.length,
-      withdrawn: freshIds.length,
+      // With a hold open, a further edit is judged together with what is held: many small steps are one large one.
+      withdrawn: freshIds.length + [...held].filter((id) => states.get(id)?.account === account).length,
       targetEdges: await countEdges(account, deps, limits.smallTarget),
     };
     return judgeEdit(edit, limits);

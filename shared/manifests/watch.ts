@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { watch } from 'chokidar';
 import { Failure } from '../core/failure.ts';
+import { OWNER_PREFIXES } from '../core/owner-key.ts';
 import { segmentOf } from './folder-keys.ts';
 import { codeOf, folderFailure } from './folder-root.ts';
 
@@ -23,8 +24,6 @@ export interface WatchOptions {
   readonly burstMs?: number;
 }
 
-/** Top-level folders whose objects declare lineage (manifests and what the triggers store), and nothing we write for ourselves. */
-export const OWNER_PREFIXES = ['manifests', 'http', 'openlineage', 'flink', 'dataphin', 'dataarts'] as const;
 const NAMING = 'naming.yaml';
 
 /**
@@ -84,7 +83,7 @@ export async function watchFolder(
 function keyOf(root: string, path: string): string | undefined {
   const names = relative(root, path).split(sep);
   const [first] = names;
-  const ours = OWNER_PREFIXES.some((prefix) => prefix === first) || (first === NAMING && names.length === 1);
+  const ours = OWNER_PREFIXES.includes(`${first}/`) || (first === NAMING && names.length === 1);
   if (!ours) return undefined;
   const segments = names.map(segmentOf);
   return segments.includes(undefined) ? undefined : segments.join('/');

@@ -1,8 +1,9 @@
 import { cp, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { OWNER_PREFIXES } from '../../shared/core/owner-key.ts';
 import { folderManifests } from '../../shared/manifests/folder.ts';
-import { type Change, type FolderWatch, OWNER_PREFIXES, watchFolder } from '../../shared/manifests/watch.ts';
+import { type Change, type FolderWatch, watchFolder } from '../../shared/manifests/watch.ts';
 import { eventually, pause, temporaryFolder } from './opened.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

@@ -107,7 +107,11 @@ export async function local(environment: Readonly<Record<string, string>> = {}, 
       return last as StatusDocument;
     },
     request: (method: string, at: string, body?: string | Uint8Array, headers: Record<string, string> = {}) =>
-      fetch(`${runtime.url}${at}`, { method, headers, ...(body === undefined ? {} : { body: body as string | Buffer<ArrayBuffer> }) }),
+      fetch(`${runtime.url}${at}`, {
+        method,
+        headers,
+        ...(body === undefined ? {} : { body: body as string | Buffer<ArrayBuffer> }),
+      }),
   };
 }
 

@@ -14,9 +14,17 @@ export interface Reply {
 }
 
 /** One member of every element of a JSON array. */
-export function pluck(list: Tree | undefined, member: string): unknown[] {
+export function pluck(list: unknown, member: string): unknown[] {
   if (!Array.isArray(list)) throw new Error(`Expected a list, got ${JSON.stringify(list)}`);
   return list.map((one: Tree) => one[member]);
+}
+
+/** What stands at a path of keys and indexes; undefined when there is nothing. */
+export function at(body: unknown, ...path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
+    body,
+  );
 }
 
 export async function http(url: string | URL, init: RequestInit): Promise<Reply> {
@@ -25,7 +33,7 @@ export async function http(url: string | URL, init: RequestInit): Promise<Reply>
   try {
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
   } catch {
-    return { status: response.status, headers: response.headers, body: text };
+    return { status: response.status, headers: response.headers, body: text as unknown as Tree };
   }
 }
 

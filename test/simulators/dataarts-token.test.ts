@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type DataArtsSimulator, startDataArts } from '../../local/simulators/dataarts/index.ts';
-import { http, lineageInfo, PROJECT, sandbox, WORKSPACE } from './callers.ts';
+import { at, http, lineageInfo, PROJECT, pluck, sandbox, WORKSPACE } from './callers.ts';
 
 let clock: number;
 let simulator: DataArtsSimulator;
@@ -42,7 +42,7 @@ test('a token comes in the header, with its end in the body, and opens the API w
   expect(reply.status).toBe(201);
   expect(token.length).toBeGreaterThan(32);
   expect(JSON.stringify(reply.body)).not.toContain(token);
-  expect(reply.body.token.expires_at).toBe('2026-01-03T03:04:05.000000Z');
+  expect(at(reply.body, 'token', 'expires_at')).toBe('2026-01-03T03:04:05.000000Z');
   expect((await create(token)).status).toBe(200);
 });
 
@@ -96,5 +96,5 @@ test('faults hit the token endpoint only by name, and the call log holds no pass
   expect((await askToken()).status).toBe(503);
   const calls = (await sandbox(simulator.url, 'GET', 'calls')).body;
   expect(JSON.stringify(calls)).not.toContain(simulator.tokenSecret()['iam_password']);
-  expect(calls.map((call: { outcome: string }) => call.outcome)).toEqual(['ok', 'unavailable']);
+  expect(pluck(calls, 'outcome')).toEqual(['ok', 'unavailable']);
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startDataphin } from '../../local/simulators/dataphin/index.ts';
 import type { Simulator } from '../../local/simulators/simulator.ts';
-import { A, add, B, callDataphin, command, type Reply, remove, sandbox, table } from './callers.ts';
+import { A, add, at, B, callDataphin, command, pluck, type Reply, remove, sandbox, table } from './callers.ts';
 
 let simulator: Simulator;
 let url: string;
@@ -73,11 +73,7 @@ describe('Add', () => {
     await add(url, command([], { Source: ref }));
     await add(url, command([], { Source: { ...ref, Env: 'DEV' } }));
     await add(url, command());
-    expect((await held()).map((pair: { source: string }) => pair.source)).toEqual([
-      'dataphin.project1.a',
-      'dataphin.project1.a',
-      A,
-    ]);
+    expect(pluck(await held(), 'source')).toEqual(['dataphin.project1.a', 'dataphin.project1.a', A]);
   });
 
   test('Success can be text, as the page of the vendor shows it, or take turns', async () => {
@@ -199,10 +195,12 @@ describe('reads', () => {
       query: { OpTenantId: '30001011', TableGuid: guid },
       ...(filter === undefined ? {} : { form: { FilterQuery: filter } }),
     });
+  const pairs = (rows: unknown, from: string, to: string) => {
+    const targets = pluck(rows, to);
+    return pluck(rows, from).map((source, index) => `${source}-${targets[index]}`);
+  };
   const tables = async (guid: string, filter?: object) =>
-    (await read('GetTableLineages', guid, filter)).body.TableLineageList.map(
-      (row: Record<string, string>) => `${row['InputTableName']}-${row['OutputTableName']}`,
-    );
+    pairs((await read('GetTableLineages', guid, filter)).body.TableLineageList, 'InputTableName', 'OutputTableName');
 
   beforeEach(async () => {
     await add(
@@ -237,14 +235,14 @@ describe('reads', () => {
 
   test('columns: both sides unless declined', async () => {
     const both = (await read('GetTableColumnLineages', B)).body.TableColumnLineageList;
-    expect(both.map((row: Record<string, string>) => `${row['InputColumnGuid']}-${row['OutputColumnGuid']}`)).toEqual([
+    expect(pairs(both, 'InputColumnGuid', 'OutputColumnGuid')).toEqual([
       `${A}.x-${B}.y`,
       `${A}.x-${B}.z`,
       `${B}.y-${C}.w`,
     ]);
     const up = (await read('GetTableColumnLineages', B, { NeedDownstream: false })).body.TableColumnLineageList;
     expect(up).toHaveLength(2);
-    expect(up[0]).toMatchObject({ InputTableEnv: 'PROD', InputColumnName: 'x' });
+    expect(at(up, 0)).toMatchObject({ InputTableEnv: 'PROD', InputColumnName: 'x' });
   });
 
   test('pairs with a missing end are hidden unless asked for', async () => {

@@ -3,7 +3,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startDataArts } from '../../local/simulators/dataarts/index.ts';
 import { startDataphin } from '../../local/simulators/dataphin/index.ts';
 import type { Simulator } from '../../local/simulators/simulator.ts';
-import { add, callDataArts, callDataphin, command, lineageInfo, type Reply, remove, sandbox } from './callers.ts';
+import {
+  add,
+  callDataArts,
+  callDataphin,
+  command,
+  lineageInfo,
+  pluck,
+  type Reply,
+  remove,
+  sandbox,
+} from './callers.ts';
 
 const open: Simulator[] = [];
 afterEach(async () => {
@@ -58,9 +68,8 @@ describe.each(Object.keys(vendors))('%s', (name) => {
     url = simulator.url;
     bench = (vendors[name] as (url: string) => Bench)(url);
   });
-  const held = async () => (await sandbox(url, 'GET', 'lineage')).body.length;
-  const outcomes = async () =>
-    (await sandbox(url, 'GET', 'calls')).body.map((call: { outcome: string }) => call.outcome);
+  const held = async () => pluck((await sandbox(url, 'GET', 'lineage')).body, 'columns').length;
+  const outcomes = async () => pluck((await sandbox(url, 'GET', 'calls')).body, 'outcome');
   const fault = (value: object) => sandbox(url, 'POST', 'faults', { times: 1, ...value });
 
   test.each(['throttle', 'unavailable', 'internal', 'denied', 'not-found', 'invalid', 'success-false'])(

@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startFlink } from '../../local/simulators/flink/index.ts';
 import type { Simulator } from '../../local/simulators/simulator.ts';
-import { http, type Reply, sandbox } from './callers.ts';
+import { at, http, pluck, type Reply, sandbox } from './callers.ts';
 import { acs3, acsDate, bodyHash } from './signers.ts';
 
 const WORKSPACE = '710d6a64d8f34a';
@@ -128,7 +128,7 @@ describe('GetLineageInfo', () => {
     await sandbox(url, 'PUT', 'modes', { emptyErrors: value, jobIdLineFeed: false });
     const { body } = await lineage();
     expect([body.errorCode, body.errorMessage]).toEqual([expected, expected]);
-    expect(body.data.jobInfos[0].id).toBe(JOB);
+    expect(at(body, 'data', 'jobInfos', 0, 'id')).toBe(JOB);
   });
 
   test('mode emptyErrors absent', async () => {
@@ -138,7 +138,7 @@ describe('GetLineageInfo', () => {
 
   test('column lineage only when asked for, and directions in any case', async () => {
     const { body } = await lineage({ isColumnLevel: false, direction: 'Both', idType: 'job' });
-    expect(body.data.edges).toEqual({ tableLineage: info.edges.tableLineage, columnLineage: [] });
+    expect(at(body, 'data', 'edges')).toEqual({ tableLineage: info.edges.tableLineage, columnLineage: [] });
   });
 
   test('a job without lineage has empty lists', async () => {
@@ -195,7 +195,7 @@ describe('GetLineageInfo', () => {
 });
 
 describe('the lists', () => {
-  const names = (reply: Reply) => reply.body.data.map((one: { name: string }) => one.name);
+  const names = (reply: Reply) => pluck(reply.body.data, 'name');
 
   test('ListDeployments pages, newest first', async () => {
     const first = await call('ListDeployments', `${namespace}/deployments`);
@@ -246,12 +246,12 @@ describe('the lists', () => {
   test('ListJobs needs a deployment, pages and sorts', async () => {
     const list = (query: string) => call('ListJobs', `${namespace}/jobs?${query}`);
     expect((await list('')).body.Code).toBe('MissingDeploymentId');
-    const ids = async (query: string) => (await list(query)).body.data.map((job: { jobId: string }) => job.jobId);
+    const ids = async (query: string) => pluck((await list(query)).body.data, 'jobId');
     expect(await ids('deploymentId=d0')).toEqual(['idle', JOB]);
     expect(await ids('deploymentId=d0&pageSize=1&pageIndex=2')).toEqual([JOB]);
     expect(await ids('deploymentId=d0&sortName=status&sortOrder=ASC')).toEqual(['idle', JOB]);
     expect(await ids('deploymentId=d1')).toEqual([]);
-    expect((await list('deploymentId=d0')).body.data[0]).toMatchObject({ deploymentName: 'deployment 0' });
+    expect(at((await list('deploymentId=d0')).body, 'data', 0)).toMatchObject({ deploymentName: 'deployment 0' });
     expect((await list('deploymentId=d0&sortOrder=UP')).status).toBe(400);
   });
 
@@ -266,6 +266,22 @@ test('the sandbox resolves ends: column id, table id, unique name, else the text
     { source: 'paimon.ods.orders', target: 'paimon.ods.clean', columns: [['name', 'label']], origin: 'parsed' },
     { source: 'paimon.ods.orders', target: 'elsewhere', columns: [], origin: 'parsed' },
   ]);
+});
+
+test('a name that two tables share is not resolved', async () => {
+  const node = (id: string, database: string) => ({
+    id,
+    databaseName: database,
+    tables: [{ id: `t${id}`, tableName: 'orders' }],
+  });
+  const lineage = {
+    job: {
+      nodes: [node('1', 'a'), node('2', 'b')],
+      edges: { tableLineage: [{ source: 'orders', destination: 't2' }] },
+    },
+  };
+  await sandbox(url, 'PUT', 'seed', { lineage });
+  expect((await sandbox(url, 'GET', 'lineage')).body).toMatchObject([{ source: 'orders', target: 'b.orders' }]);
 });
 
 test('the seed survives a restart', async () => {

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { callLog } from '../../local/simulators/calls.ts';
 import { startDataArts } from '../../local/simulators/dataarts/index.ts';
 import { startDataphin } from '../../local/simulators/dataphin/index.ts';
-import { A, add, B, callDataArts, command, http, lineageInfo, remove, sandbox, table } from './callers.ts';
+import { A, add, at, B, callDataArts, command, http, lineageInfo, remove, sandbox, table } from './callers.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -167,9 +167,11 @@ describe('restarts', () => {
     const url = await new Promise<string>((resolve) =>
       child.stdout.once('data', (text) => resolve(String(text).trim())),
     );
-    const answered: string[] = [];
+    const answered: unknown[] = [];
     for (let n = 0; n < 20; n += 1) {
-      answered.push((await callDataArts(url, { body: lineageInfo({ job_id: `job${n}` }) })).body[0].qualified_name);
+      answered.push(
+        at((await callDataArts(url, { body: lineageInfo({ job_id: `job${n}` }) })).body, 0, 'qualified_name'),
+      );
     }
     child.kill('SIGKILL');
     await new Promise((resolve) => child.once('exit', resolve));

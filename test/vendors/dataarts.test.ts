@@ -306,6 +306,22 @@ describe('client', () => {
     expect(await register()).toEqual({ receipt: name, ambiguous: false });
     expect(server.seen).toHaveLength(3);
   });
+  it('asks for a connection of its own: one that died while idle would leave a doubt for ever', async () => {
+    server.answers(created);
+    const { io, options, close } = surroundings();
+    const asked: (boolean | undefined)[] = [];
+    const transport = {
+      send: (request: Parameters<typeof io.transport.send>[0]) => {
+        asked.push(request.freshConnection);
+        return io.transport.send(request);
+      },
+    };
+    await dataarts
+      .connect({ ...DATAARTS_SECRET, endpoint: server.url }, { ...io, transport })
+      .register?.(dataartsCall, options);
+    await close();
+    expect(asked).toEqual([true]);
+  });
   it('has no verb that DataArts has not', () => {
     const client = dataarts.connect({ ...DATAARTS_SECRET, endpoint: server.url }, surroundings().io);
     expect(Object.keys(client)).toEqual(['register']);

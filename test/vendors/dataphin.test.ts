@@ -51,7 +51,7 @@ describe('units', () => {
       entry(
         [table('a')],
         [table('x')],
-        [...columns, ['c', 0, 'd', 0, true], ['e', 0, 'f', 0]],
+        [...columns, ['c', 0, 'd', 0, true], ['e', 0, 'f', 0], ['e', 0, 'f', 0, false]],
         { dataphin: { relationProperties: { l: 2 }, checkAssetExist: false } },
         'lineage[1]',
       ),
@@ -345,6 +345,9 @@ describe('client', () => {
     server.answers({ status, body: gatewayBody(code) });
     const withdrawn = using((client, options) => client.withdraw?.({ ...dataphinCall, cascade: true }, options));
     await expect(withdrawn).rejects.toMatchObject({ kind });
+    expect(new Set(server.seen.map((seen) => seen.headers['x-acs-action']))).toEqual(
+      new Set(['DeleteRegisterLineage']),
+    );
   });
 
   const guids = { InputTableGuid: 'odps.300000001.project1.table1', OutputTableGuid: 'odps.300000001.project1.table2' };

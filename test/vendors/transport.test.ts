@@ -1,8 +1,10 @@
 import http from 'node:http';
+import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTransport, type HttpRequest } from '../../shared/http/transport.ts';
+import { CERTIFICATE, PRIVATE_KEY } from './certificate.ts';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -185,5 +187,45 @@ describe('transport', () => {
     );
     await expect(transport().send(get(url))).rejects.toMatchObject(maybeSent);
     await expect(transport().send(get(url))).rejects.toThrow(/larger than/);
+  });
+
+  describe('over TLS', () => {
+    /** A TLS server that could speak HTTP/2, behind a door that opens after `delayMs`. */
+    async function secure(delayMs: number) {
+      const versions: string[] = [];
+      const server = http2.createSecureServer(
+        { key: PRIVATE_KEY, cert: CERTIFICATE, allowHTTP1: true },
+        (request, response) => {
+          versions.push(request.httpVersion);
+          response.end('ok');
+        },
+      );
+      const inner = Number(new URL(await listening(server)).port);
+      const door = await listening(
+        net.createServer((outside) => {
+          outside.on('error', () => {});
+          setTimeout(() => {
+            const inside = net.connect(inner, '127.0.0.1').on('error', () => {});
+            outside.pipe(inside).pipe(outside);
+          }, delayMs);
+        }),
+      );
+      return { url: door.replace('http:', 'https:'), versions };
+    }
+
+    it('trusts the given certificate besides the public ones, and speaks HTTP/1.1', async () => {
+      const { url, versions } = await secure(0);
+      expect((await transport({ caPem: CERTIFICATE }).send(get(url))).status).toBe(200);
+      await expect(transport().send(get(url))).rejects.toMatchObject(nothingSent);
+      await expect(transport().send(get(url))).rejects.toThrow(/SELF_SIGNED.*ca_pem/);
+      expect(versions).toEqual(['1.1']);
+    });
+    it('never sends what it gave up while connecting', async () => {
+      const { url, versions } = await secure(200);
+      const short = transport({ caPem: CERTIFICATE, attemptTimeoutMs: 60 });
+      await expect(short.send(get(url))).rejects.toMatchObject(nothingSent);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      expect(versions).toEqual([]);
+    });
   });
 });

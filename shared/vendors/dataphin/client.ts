@@ -42,7 +42,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
       const rest = first.already ? await left(() => stillMissing(wanted, options, present)) : undefined;
       if (rest === undefined) return receipt(first);
       const second = await add(rest, options);
-      if (second.already) throw refusesColumns(wanted, rest, second);
+      if (second.already) throw refusesColumns(rest, receipt(second, first));
       return receipt(second, first);
     },
     withdraw: async (wanted, options) => {
@@ -79,11 +79,11 @@ async function left<T>(look: () => Promise<T | undefined>): Promise<T | undefine
   }
 }
 
-function refusesColumns(wanted: Call, rest: Call, done: Done): Failure {
+function refusesColumns(rest: Call, { receipt: requestId, ambiguous }: Receipt): Failure {
   return new Failure(
     'conflict',
-    `Dataphin holds the pair ${wanted.from[0]?.name} -> ${wanted.to[0]?.name} already and takes no further columns for it (${rest.columns.length} missing). Remove the pair from the manifest, let it be withdrawn, and declare it again.`,
-    done.receipt === '' ? {} : { requestId: done.receipt },
+    `Dataphin holds the pair ${rest.from[0]?.name} -> ${rest.to[0]?.name} already and takes no further columns for it (${rest.columns.length} missing). Take the pair out of the manifest until it is withdrawn, then declare it again.`,
+    { maybeApplied: ambiguous, ...(requestId === '' ? {} : { requestId }) },
   );
 }
 

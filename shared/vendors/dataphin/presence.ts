@@ -53,12 +53,13 @@ export async function readPresence(call: Call, read: Read): Promise<Presence> {
 }
 
 /**
- * After a refused Add of a pair that exists: the call with the columns that are not shown yet, undefined when none is
- * missing. It is not documented whether the refusal means the pair alone.
+ * After a refused Add of a pair that exists: the call with the columns that are not shown yet; undefined when none is
+ * missing, or when not even the pair is shown (then the read says less than the refusal).
  */
 export async function stillMissing(call: Call, options: CallOptions, look: Look): Promise<Call | undefined> {
   if (call.columns.length === 0) return undefined;
   const shown = await shownColumns(call, options, look);
+  if (!shown.edge) return undefined;
   const columns = call.columns.filter((each) => !shown.keys.has(keyOf(each)));
   return columns.length === 0 ? undefined : { ...call, columns };
 }
