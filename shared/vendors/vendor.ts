@@ -28,7 +28,7 @@ export interface Vendor {
     readonly entry: z.ZodObject;
     check?(dataset: JsonObject): readonly string[];
   };
-  /** Schema of the target's secret; its keys are in vendor-apis.md. */
+  /** Schema of the target's secret; its keys are in the vendor's README. */
   readonly secret: z.ZodType<JsonObject>;
   /** Identity of the account a secret points at; ledger rows are keyed by it. Holds no secret value. */
   account(secret: JsonObject): string;

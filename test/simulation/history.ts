@@ -1,3 +1,4 @@
+import { digest } from '../../shared/core/digest.ts';
 import type { Random } from './random.ts';
 
 /** What one manifest says about a pair of datasets. */
@@ -47,12 +48,12 @@ export function version(pairs: ReadonlyMap<string, Pair>, targets?: readonly str
       };
     }),
   });
-  return { text, bytes: encoder.encode(text), etag: text, pairs, ...(targets ? { targets } : {}) };
+  return { text, bytes: encoder.encode(text), etag: digest(text), pairs, ...(targets ? { targets } : {}) };
 }
 
 export function unparsable(random: Random): Version {
   const text = `{ "version": ${random.between(2, 99)}, `;
-  return { text, bytes: encoder.encode(text), etag: text };
+  return { text, bytes: encoder.encode(text), etag: digest(text) };
 }
 
 /** The union of what present manifests declare at a target, by pair: columns union, direct wins, the smallest owner's option. */

@@ -1,0 +1,68 @@
+import type { ConvergeSettings } from '../../shared/converge/deps.ts';
+import type { Random } from './random.ts';
+
+/** What kind of world a seed makes. */
+export interface Profile {
+  readonly settings: ConvergeSettings;
+  readonly workers: number;
+  readonly owners: number;
+  /** Pairs of datasets that manifests draw from. */
+  readonly pool: readonly string[];
+  readonly events: number;
+  /** Share of operations that go wrong. */
+  readonly faultRate: number;
+  /** Share of invocations that are killed. */
+  readonly killRate: number;
+  readonly duplicates: number;
+  /** Share of triggers that get lost. */
+  readonly lostTriggers: number;
+  /**
+   * All work comes from messages and no trigger is lost: then everything settles without a reconcile pass.
+   */
+  readonly durable: boolean;
+  readonly columnsPerCall: number;
+  /** How long invocations may run (ms). */
+  readonly slices: readonly number[];
+  /** The Dataphin-like vendor can be read back. */
+  readonly look: boolean;
+  readonly badShare: number;
+  /** An owner with more units than its row holds. */
+  readonly big: boolean;
+}
+
+export function profileOf(random: Random): Profile {
+  const big = random.chance(0.01);
+  const datasets = big ? 12 : random.between(2, 5);
+  const all: string[] = [];
+  for (let from = 0; from < datasets; from += 1) {
+    for (let to = 0; to < datasets; to += 1) if (from !== to) all.push(`d${from}-d${to}`);
+  }
+  const durable = random.chance(0.35);
+  const rough = random.pick([0, 0.01, 0.03, 0.08]);
+  return {
+    settings: {
+      deployment: 'sim',
+      policy: { ratio: 0.3, singleRemoval: 100, smallTarget: 4 },
+      graceMs: random.pick([20_000, 60_000]),
+      lateBoundMs: random.pick([30_000, 120_000]),
+      clockSkewMs: 5_000,
+      ledgerTimeoutMs: 1_000,
+      callBudgetMs: random.pick([8_000, 30_000]),
+      concurrency: random.between(1, 4),
+    },
+    workers: random.between(2, 4),
+    owners: random.between(2, 4),
+    pool: big ? all : random.some(all, random.between(2, 10)),
+    events: random.between(10, big ? 15 : 30),
+    faultRate: rough,
+    killRate: rough === 0 ? 0 : random.pick([0, 0.05, 0.2]),
+    duplicates: random.pick([0, 0.1]),
+    lostTriggers: durable ? 0 : random.pick([0, 0.1, 0.3]),
+    durable,
+    columnsPerCall: random.pick([1, 2, 100]),
+    slices: random.pick([[60_000], [60_000, 20_000], [12_000, 40_000]]),
+    look: random.chance(0.85),
+    badShare: random.chance(0.2) ? 0.08 : 0,
+    big,
+  };
+}

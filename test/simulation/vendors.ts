@@ -1,0 +1,182 @@
+import * as z from 'zod';
+import type { Target } from '../../shared/converge/deps.ts';
+import { Failure } from '../../shared/core/failure.ts';
+import type { Call, Receipt, Unit, Vendor, WithdrawCall } from '../../shared/vendors/vendor.ts';
+import { type Invocation, throttled, unknown } from './invocation.ts';
+import type { World } from './world.ts';
+
+export interface ShownEdge {
+  /** `a>b`: is it direct? */
+  readonly columns: Map<string, boolean>;
+  tag: string | undefined;
+  /** What was there before us. */
+  readonly foreign: ReadonlySet<string> | undefined;
+}
+
+export interface ShownNode {
+  readonly pair: string;
+  readonly columns: ReadonlySet<string>;
+  readonly tag: string | undefined;
+}
+
+/** What the two vendors hold. The one shows an edge per pair and takes it back, the other makes a node per call for good. */
+export class SimVendors {
+  readonly edges = new Map<string, ShownEdge>();
+  readonly nodes: ShownNode[] = [];
+  calls = 0;
+
+  register(vendor: string, call: Call): void {
+    const pair = String(call.spec['pair']);
+    const columns = columnsOf(call);
+    const tag = tagOf(call);
+    if (vendor === 'dataarts') {
+      this.nodes.push({ pair, columns: new Set(columns.keys()), tag });
+      return;
+    }
+    const edge = this.edges.get(pair) ?? { columns: new Map(), tag: undefined, foreign: undefined };
+    for (const [column, direct] of columns) edge.columns.set(column, direct);
+    edge.tag = tag;
+    this.edges.set(pair, edge);
+  }
+
+  /** Without columns the whole pair goes; with columns these, and the pair when the call took the last one and cascades. */
+  withdraw(call: WithdrawCall): void {
+    const pair = String(call.spec['pair']);
+    const edge = this.edges.get(pair);
+    if (!edge) return;
+    if (call.columns.length === 0) this.edges.delete(pair);
+    let took = 0;
+    for (const column of columnsOf(call).keys()) if (edge.columns.delete(column)) took += 1;
+    if (took > 0 && call.cascade && edge.columns.size === 0) this.edges.delete(pair);
+  }
+}
+
+export function columnsOf(call: Call): Map<string, boolean> {
+  return new Map(call.columns.map((each) => [`${each.from.column}>${each.to.column}`, each.direct]));
+}
+
+function tagOf({ options }: Call): string | undefined {
+  const relation = options['relationProperties'] as { tag?: string } | undefined;
+  return relation?.tag ?? (options['connectionName'] as string | undefined);
+}
+
+const ids = { dataphin: 'P', dataarts: 'A' } as const;
+export type VendorName = keyof typeof ids;
+export const unitOf = (vendor: VendorName, pair: string): string => `${ids[vendor]}${pair}----`;
+
+/** A vendor with the abilities of Dataphin or of DataArts, and the simplest of mappings: a unit per pair. */
+export function simVendor(name: VendorName, columnsPerCall: number): Vendor {
+  const able = name === 'dataphin';
+  return {
+    name,
+    title: name,
+    mappingVersion: 1,
+    limits: { columnsPerCall: able ? columnsPerCall : 10_000, callsPerSecond: 1_000 },
+    abilities: { repeatable: able, withdraw: able },
+    blocks: { dataset: z.strictObject({}), entry: z.strictObject({}) },
+    secret: z.record(z.string(), z.json()),
+    account: () => name,
+    units({ entries }) {
+      const units = entries.map((entry): Unit => {
+        const from = entry.from[0]?.alias ?? '';
+        const to = entry.to[0]?.alias ?? '';
+        const pair = `${from}-${to}`;
+        return {
+          id: unitOf(name, pair),
+          from: [{ name: from }],
+          to: [{ name: to }],
+          spec: { pair },
+          columns: able ? entry.columns : entry.columns.map((each) => ({ ...each, direct: true })),
+          options: entry.options[name] ?? {},
+          paths: [entry.path],
+        };
+      });
+      return { units, unresolved: [] };
+    },
+    connect() {
+      throw new Error('targets of a simulation come connected');
+    },
+  };
+}
+
+/** A client of one invocation. What it sends may get lost, come late, or be done although nobody hears of it. */
+export function connected(world: World, inv: Invocation, vendor: Vendor, look: boolean): Target {
+  const { random, clock, settings } = world;
+  const held = world.vendors;
+  const name = vendor.name as VendorName;
+  const able = vendor.abilities.withdraw;
+
+  async function send(op: 'register' | 'withdraw', call: WithdrawCall, deadlineMs: number): Promise<Receipt> {
+    if (inv.now() >= deadlineMs) throw new Failure('unavailable', 'no time left for this call');
+    held.calls += 1;
+    const unit = unitOf(name, String(call.spec['pair']));
+    world.watch.called(inv, op, unit, call);
+    const bad = op === 'register' && call.columns.some((each) => each.from.column === 'bad');
+    const apply = (how: string): void => {
+      world.trace(() => `${inv.id} ${name} ${how} ${op} ${unit} [${[...columnsOf(call).keys()]}]${call.cascade ? ' cascade' : ''}${bad ? ' (bad)' : ''}`);
+      if (bad) return;
+      if (op === 'register') held.register(name, call);
+      else held.withdraw(call);
+    };
+    const lastMs = deadlineMs - inv.offset;
+    const stray = (): void => {
+      const at = clock.now + random.next() * (random.chance(0.3) ? lastMs - clock.now : lastMs + settings.lateBoundMs - clock.now);
+      world.late(at, () => apply('late'));
+    };
+    const fault = world.strikes(2)
+      ? random.weighted({ throttled: 2, unavailable: 2, halfDone: 2, lost: 3, never: 2, late: 4, ambiguous: able ? 2 : 0, doubt: able ? 1 : 0, denied: 0.3 })
+      : 'none';
+    const quick = random.chance(0.8) ? random.between(5, 300) : random.between(300, Math.max(301, Math.min(settings.callBudgetMs, lastMs - clock.now) - 1));
+    if (fault === 'late' || fault === 'ambiguous' || fault === 'doubt') stray();
+    try {
+      await inv.enter(fault === 'lost' || fault === 'never' ? Math.max(1, lastMs - clock.now) * random.next() : quick);
+      if (fault === 'none' || fault === 'lost' || fault === 'ambiguous' || (fault === 'halfDone' && random.chance(0.5))) {
+        // A call that nobody hears of any more may also arrive late.
+        if (inv.dead && random.chance(0.3)) stray();
+        else apply('does');
+      }
+    } finally {
+      world.watch.returned(inv, unit);
+    }
+    world.trace(() => `${inv.id} ${op} ${unit}: ${fault}`);
+    switch (fault) {
+      case 'throttled':
+        return inv.fail(throttled(name));
+      case 'unavailable':
+        return inv.fail(new Failure('unavailable', `${name} cannot be reached`));
+      case 'halfDone':
+        return inv.fail(new Failure('unavailable', `${name} answered 503`, { maybeApplied: true }));
+      case 'doubt':
+        return inv.fail(new Failure('throttled', `${name} throttled at last`, { maybeApplied: true }));
+      case 'denied':
+        return inv.fail(new Failure('denied', `${name} denies`));
+      case 'lost':
+      case 'never':
+      case 'late':
+        return inv.fail(unknown(name));
+      default:
+        if (bad) return inv.fail(new Failure('rejected', 'a column that the vendor refuses'));
+        return inv.leave({ receipt: 'done', ambiguous: fault === 'ambiguous' });
+    }
+  }
+
+  const client = {
+    register: (call: Call, options: { deadlineMs: number }) => send('register', { ...call, cascade: false }, options.deadlineMs),
+    ...(able ? { withdraw: (call: WithdrawCall, options: { deadlineMs: number }) => send('withdraw', call, options.deadlineMs) } : {}),
+    ...(able && look
+      ? {
+          async present(call: Call) {
+            await inv.enter(random.between(5, 300));
+            if (world.strikes()) return inv.fail(throttled(name));
+            const edge = held.edges.get(String(call.spec['pair']));
+            const columns = [...(edge?.columns ?? [])].map(([column, direct]) => {
+              const [from, to] = column.split('>') as [string, string];
+              return { from: { table: 0, column: from }, to: { table: 0, column: to }, direct };
+            });
+            return inv.leave({ edge: edge !== undefined, columns });
+          },
+        }
+      : {}),
+  };
+  return { name, vendor, account: name, secret: {}, client: world.mutant?.client?.(client, world) ?? client };
+}
