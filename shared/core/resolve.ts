@@ -1,7 +1,7 @@
 import { expandColumns, refKey, type Side, sideOf } from './columns.ts';
 import { type Dataset, identity } from './dataset.ts';
 import type { ColumnEdge, Declaration, Entry, Problem } from './edge.ts';
-import { canonicalJson, type Json, type JsonObject } from './json.ts';
+import { canonicalJson, type JsonObject } from './json.ts';
 import type { DatasetRef, LineageEntry, Manifest } from './manifest-schema.ts';
 import { mergedOver } from './merge.ts';
 import { type Naming, nameDataset } from './naming.ts';
@@ -24,7 +24,7 @@ export function resolveManifest(manifest: Manifest, naming: Naming): Declaration
     const to = sideOf(written.to, 'outputs');
     for (const ref of [...from.refs, ...to.refs]) if (typeof ref === 'string') used.add(ref);
     const outputs = to.refs.map(datasets);
-    const options = entryOptions(written, manifest, outputs);
+    const options = entryOptions(written, manifest);
     const columns = expandColumns(written, from, to, ['lineage', at]).edges;
     const key = `${keysOf(from)}\u0002${keysOf(to)}\u0002${canonicalJson(options)}`;
     let group = groups.get(key);
@@ -79,45 +79,18 @@ function aliased(alias: string, manifest: Manifest): Dataset {
 
 const NOT_OPTIONS: ReadonlySet<string> = new Set(['from', 'to', 'columns']);
 
-/** Per vendor: the entry's own options over `defaults.lineage` over what the naming rules of the outputs agree on. */
-function entryOptions(
-  written: LineageEntry,
-  manifest: Manifest,
-  outputs: readonly Dataset[],
-): Readonly<Record<string, JsonObject>> {
+/** Per vendor: the entry's own options over `defaults.lineage`. What naming rules say stays with the datasets: vendors weigh it. */
+function entryOptions(written: LineageEntry, manifest: Manifest): Readonly<Record<string, JsonObject>> {
   const own = Object.fromEntries(Object.entries(written).filter(([key]) => !NOT_OPTIONS.has(key))) as Record<
     string,
     JsonObject
   >;
   const defaults = manifest.defaults?.lineage ?? {};
-  const ruled = agreedOptions(outputs);
   const options: Record<string, JsonObject> = {};
-  for (const vendor of new Set([...Object.keys(ruled), ...Object.keys(defaults), ...Object.keys(own)])) {
-    options[vendor] = mergedOver(ruled[vendor], mergedOver(defaults[vendor], own[vendor]));
+  for (const vendor of new Set([...Object.keys(defaults), ...Object.keys(own)])) {
+    options[vendor] = mergedOver(defaults[vendor], own[vendor]);
   }
   return options;
-}
-
-/** Options that no two outputs give differently; vendors report the others, which stay in `Dataset.entryOptions`. */
-function agreedOptions(outputs: readonly Dataset[]): Readonly<Record<string, JsonObject>> {
-  const agreed: Record<string, Record<string, Json>> = {};
-  const disputed = new Set<string>();
-  for (const { entryOptions: ruled } of outputs) {
-    for (const [vendor, options] of Object.entries(ruled ?? {})) {
-      agreed[vendor] ??= {};
-      const known = agreed[vendor];
-      for (const [key, value] of Object.entries(options)) {
-        if (!Object.hasOwn(known, key)) known[key] = value;
-        else if (canonicalJson(known[key] ?? null) !== canonicalJson(value))
-          disputed.add(JSON.stringify([vendor, key]));
-      }
-    }
-  }
-  for (const each of disputed) {
-    const [vendor, key] = JSON.parse(each) as [string, string];
-    delete agreed[vendor]?.[key];
-  }
-  return agreed;
 }
 
 function keysOf(side: Side): string {

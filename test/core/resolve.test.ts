@@ -5,6 +5,7 @@ import type { Declaration } from '../../shared/core/edge.ts';
 import { type DocumentFormat, parseManifest } from '../../shared/core/manifest.ts';
 import { type Naming, NO_NAMING, parseNaming } from '../../shared/core/naming.ts';
 import { resolveManifest } from '../../shared/core/resolve.ts';
+import { ruleOptions } from '../../shared/core/rule-options.ts';
 import { bytesOf, sampleBlocks } from './sample-blocks.ts';
 
 function declare(content: string, naming: Naming = NO_NAMING, format: DocumentFormat = 'yaml'): Declaration {
@@ -198,13 +199,14 @@ describe('naming rules', () => {
 `);
   const inline = (name: string) => `{ namespace: "hive://h", name: ${name} }`;
 
-  test('name inline datasets, and their options are those of the outputs', () => {
+  test('name inline datasets; the options they set stay with the datasets, for the vendor to weigh', () => {
     const { entries } = declare(`version: 1\nlineage: [{ from: ${inline('in.a')}, to: ${inline('out.b')} }]`, hive);
     expect(entries[0]?.to[0]?.vendors).toEqual({
       dataphin: { guid: 'odps.1.out.b' },
       dataarts: { database: 'out', table: 'b' },
     });
-    expect(entries[0]?.options).toEqual({
+    expect(entries[0]?.options).toEqual({});
+    expect(entries[0]?.to[0]?.entryOptions).toEqual({
       dataphin: { userId: 'ruled' },
       dataarts: { connectionName: 'conn_out', dataSourceType: 'hive' },
     });
@@ -232,7 +234,7 @@ lineage: [{ from: ${inline('in.a')}, to: ${inline('out.b')}, dataarts: { connect
       `version: 1\nlineage: [{ from: ${inline('in.a')}, to: [${inline('x.b')}, ${inline('y.c')}] }]`,
       hive,
     );
-    expect(entries[0]?.options['dataarts']).toEqual({ dataSourceType: 'hive' });
+    expect(ruleOptions(entries[0]?.to ?? [], 'dataarts')).toEqual({ dataSourceType: 'hive' });
     expect(entries[0]?.to.map((dataset) => dataset.entryOptions?.['dataarts']?.['connectionName'])).toEqual([
       'conn_x',
       'conn_y',

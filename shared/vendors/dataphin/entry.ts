@@ -1,10 +1,12 @@
 import type { Entry } from '../../core/edge.ts';
 import type { JsonObject } from '../../core/json.ts';
+import { mergedOver } from '../../core/merge.ts';
+import { ruleOptions } from '../../core/rule-options.ts';
 import { entryBlock } from './blocks.ts';
 
 /** An entry's Dataphin options, or the reason why they cannot be used. */
 export function readEntry(entry: Entry): { readonly options: JsonObject; readonly problem?: string } {
-  const parsed = entryBlock.safeParse(entry.options['dataphin'] ?? {});
+  const parsed = entryBlock.safeParse(mergedOver(ruleOptions(entry.to, 'dataphin'), entry.options['dataphin']));
   if (parsed.success) return { options: parsed.data as JsonObject };
   const problem = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
   return { options: {}, problem: `the dataphin options cannot be used: ${problem}` };
