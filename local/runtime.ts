@@ -9,6 +9,7 @@ import { startHost } from './host.ts';
 import { invocation } from './invocation.ts';
 import { lockDataDir } from './lock.ts';
 import { startNotifier } from './notifier.ts';
+import { manifestParser } from './parser.ts';
 import { startDataArts } from './simulators/dataarts/index.ts';
 import { startDataphin } from './simulators/dataphin/index.ts';
 import { startFlink } from './simulators/flink/index.ts';
@@ -43,9 +44,11 @@ export async function startRuntime(settings: Settings, options: { readonly log?:
       await Promise.all(simulators.map((each) => each.close()));
     });
     const simulated = Object.fromEntries(simulators.map((each) => [each.name, each.secret()]));
+    const parser = manifestParser();
+    closing.push(() => parser.close());
     const services = await embeddedServices(
       { ...settings, dataDir },
-      { simulated, ...(options.log ? { log: options.log } : {}) },
+      { simulated, parse: parser.parse, ...(options.log ? { log: options.log } : {}) },
     );
     closing.push(() => services.close());
     await services.queue.releaseHeld();

@@ -7,6 +7,7 @@ import { type SqliteLedger, sqliteLedger } from './ledger/sqlite.ts';
 import { openSqliteFile } from './ledger/sqlite-file.ts';
 import { createLog, type Log } from './log.ts';
 import { folderManifests } from './manifests/folder.ts';
+import type { Parse } from './parse.ts';
 import { type SqliteQueue, sqliteQueue } from './queue/sqlite.ts';
 import { cachedSecrets } from './secrets/cached.ts';
 import { fileSecrets } from './secrets/file.ts';
@@ -38,7 +39,7 @@ const MAX_ATTEMPTS = 8;
  */
 export async function embeddedServices(
   settings: Settings,
-  options: { readonly simulated?: Simulated; readonly log?: Log } = {},
+  options: { readonly simulated?: Simulated; readonly log?: Log; readonly parse?: Parse } = {},
 ): Promise<EmbeddedServices> {
   const { dataDir } = settings;
   const bucket = join(dataDir, 'bucket');
@@ -57,6 +58,7 @@ export async function embeddedServices(
     log,
     targets: targetsOf(secrets, options.simulated),
     naming: namingFile(manifests),
+    ...(options.parse ? { parse: options.parse } : {}),
     now: Date.now,
     id: () => `${life}-${randomBytes(9).toString('base64url')}`,
     alive: (lease) => lease.token.startsWith(`${life}-`) && lease.until > Date.now(),

@@ -3,19 +3,30 @@ import { decodeOwner, encodeOwner, ownerKey } from '../../shared/converge/owner.
 import type { Services } from '../../shared/wiring.ts';
 import { type Settled, settle } from '../register/register.ts';
 
-/**
- * Removes a manifest on a person's word, which is never held, and converges its owner. The word is written down before the object
- * goes: whoever finishes the work must not take it for an accident. Undefined when there is no such manifest.
- */
+/** Removes a manifest on a person's word, which is never held, and converges its owner. Undefined when there is no such manifest. */
 export async function remove(owner: string, services: Services, deadlineMs: number): Promise<Settled | undefined> {
-  const { manifests, ledger } = services.deps;
-  if ((await manifests.head(owner)) === undefined) return undefined;
-  for (;;) {
-    const row = await ledger.get(ownerKey(owner));
-    if (!row) break;
-    const state = { ...decodeOwner(row), explicit: true, settled: false };
-    if (await commit(ledger, { key: row.key, rev: services.deps.id(), ...encodeOwner(state) }, row.rev)) break;
-  }
-  await manifests.delete(owner);
+  if (!(await erase(owner, services))) return undefined;
   return settle(owner, services, deadlineMs);
+}
+
+/** Takes the object away and writes down that a person wanted it; false when there is none. Whoever converges next finishes. */
+export async function erase(owner: string, services: Services): Promise<boolean> {
+  const { manifests } = services.deps;
+  if ((await manifests.head(owner)) === undefined) return false;
+  // Before, because whoever finishes the work must not take the removal for an accident.
+  await say(owner, services);
+  await manifests.delete(owner);
+  // And after, because a convergence that still saw the object takes the word back.
+  await say(owner, services);
+  return true;
+}
+
+async function say(owner: string, { deps }: Services): Promise<void> {
+  for (;;) {
+    const row = await deps.ledger.get(ownerKey(owner));
+    const state = row && decodeOwner(row);
+    if (!row || !state || state.explicit) return;
+    const next = { ...state, explicit: true, settled: false };
+    if (await commit(deps.ledger, { key: row.key, rev: deps.id(), ...encodeOwner(next) }, row.rev)) return;
+  }
 }

@@ -4,10 +4,9 @@ import type { StatusDocument } from '../../shared/converge/status.ts';
 import { judge } from '../../shared/converge/vanish.ts';
 import type { Problem } from '../../shared/core/edge.ts';
 import { Failure } from '../../shared/core/failure.ts';
-import { parseManifest } from '../../shared/core/manifest.ts';
 import { formatOf, isOwnerKey, statusKey } from '../../shared/core/owner-key.ts';
+import { parse } from '../../shared/parse.ts';
 import type { Message } from '../../shared/queue/queue.ts';
-import { blocks } from '../../shared/vendors/blocks.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { reconcile } from '../scheduled-reconcile/reconcile.ts';
 
@@ -25,7 +24,7 @@ export async function register(
   deadlineMs: number,
 ): Promise<Settled | { readonly problems: readonly Problem[] }> {
   const format = formatOf(owner);
-  const parsed = parseManifest(bytes, format, blocks);
+  const parsed = await (services.deps.parse ?? parse)(bytes, format);
   if ('problems' in parsed) return { problems: parsed.problems };
   await services.deps.manifests.put(owner, bytes, format === 'json' ? 'application/json' : 'application/yaml');
   return settle(owner, services, deadlineMs);

@@ -5,6 +5,7 @@ import type { PolicyLimits } from '../core/policy.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import type { Manifests } from '../manifests/manifests.ts';
+import type { Parse } from '../parse.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { Vendor, VendorClient } from '../vendors/vendor.ts';
 
@@ -57,6 +58,8 @@ export interface ConvergeDeps {
   readonly settings: ConvergeSettings;
   targets(): Promise<Targets>;
   naming(): Promise<NamingFile>;
+  /** How manifests are read; here and now unless given. */
+  readonly parse?: Parse;
   /** Epoch milliseconds. */
   now(): number;
   /** A globally unique id. */

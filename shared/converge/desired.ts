@@ -1,9 +1,9 @@
 import type { Declaration, Entry, Problem } from '../core/edge.ts';
 import { Failure } from '../core/failure.ts';
-import { MAX_BYTES, parseManifest } from '../core/manifest.ts';
+import { MAX_BYTES } from '../core/manifest.ts';
 import { formatOf } from '../core/owner-key.ts';
 import { resolveManifest } from '../core/resolve.ts';
-import { blocks } from '../vendors/blocks.ts';
+import { parse } from '../parse.ts';
 import type { Unit, Unresolved } from '../vendors/vendor.ts';
 import type { ConvergeDeps, NamingFile, Target, Targets } from './deps.ts';
 
@@ -51,7 +51,7 @@ export async function desiredOf(
     const problems = (naming.problems ?? []).map((each) => ({ ...each, path: `naming.yaml: ${each.path}` }));
     return { kind: 'unreadable', problems };
   }
-  const parsed = parseManifest(object.bytes, format, blocks);
+  const parsed = await (deps.parse ?? parse)(object.bytes, format);
   if ('problems' in parsed) return { kind: 'unreadable', problems: parsed.problems };
   return mapped(resolveManifest(parsed.manifest, naming.naming), targets, deps.settings.deployment);
 }

@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { local, manifest, pairs } from './local.ts';
+
+it('goes on answering while a large manifest is read', { timeout: 60_000 }, async () => {
+  const here = await local();
+  const problem = 'version: 1\nlineage:\n' + '  - { from: nobody, to: nobody }\n'.repeat(9_000);
+  const parsing = here.request('PUT', '/manifests/large.yaml', `${problem}# ${'x'.repeat(1_000_000)}\n`);
+  let done = false;
+  void parsing.then(() => {
+    done = true;
+  });
+  let longest = 0;
+  let answers = 0;
+  while (!done) {
+    const started = performance.now();
+    await here.request('GET', '/manifests');
+    longest = Math.max(longest, performance.now() - started);
+    answers += 1;
+    await sleep(5);
+  }
+  expect((await parsing).status).toBe(400);
+  // While it is read, others are served; on the same thread there would be one answer at most, after all of it.
+  expect(answers).toBeGreaterThan(3);
+});
+
+it('converges a manifest of a thousand edges and says so for each', { timeout: 60_000 }, async () => {
+  const here = await local();
+  await here.drop('manifests/big.json', manifest(pairs('b', 1_500)));
+  const status = await here.statusWhen('manifests/big.json', (each) => each.state === 'converged', 50_000);
+  expect(status.counts).toEqual({ registered: 1_500 });
+  expect(status.edges).toHaveLength(1_000);
+  expect(status.parts).toEqual(['status/manifests/big.json.2.json']);
+  expect(await here.dataphin()).toHaveLength(1_500);
+  await here.forgetCalls();
+  await here.runtime.reconcile();
+  expect(await here.calls('dataphin')).toEqual([]);
+});
