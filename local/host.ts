@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { findRoute, type HttpEntry, type HttpHandler } from '../shared/triggers/http.ts';
+import { findRoute, type HttpEntry } from '../shared/triggers/http.ts';
 import { problem } from '../shared/triggers/problem.ts';
 import type { Services } from '../shared/wiring.ts';
 import { invocation } from './invocation.ts';
@@ -39,26 +39,26 @@ export async function startHost(
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const refused = refuse(request, actual);
     if (refused) return send(response, refused.status, refused.headers ?? {}, refused.body ?? '');
-    const body = await readBody(request);
+    const { name, entry, handler } = pick(request.method ?? 'GET', (request.url ?? '/').split('?', 1)[0] ?? '/');
+    const maxBytes = entry.options.maxBodyBytes ?? MAX_BODY_BYTES;
+    const body = await readBody(request, maxBytes);
     if (body === undefined) {
       const answer = problem(
         413,
-        `a request may have ${MAX_BODY_BYTES} bytes; drop larger manifests into the bucket under manifests/`,
+        `a request may have ${maxBytes} bytes; drop larger manifests into the bucket under manifests/`,
       );
       response.once('finish', () => request.destroy());
       return send(response, answer.status, { ...answer.headers, connection: 'close' }, answer.body ?? '');
     }
     const event = toEvent(request, body);
-    const { name, handler } = pick(event);
     const answer = await handler(event, invocation(name, TIMEOUT_MS, event.requestContext.requestId));
     const bytes = Buffer.from(answer.body ?? '', answer.isBase64Encoded ? 'base64' : 'utf8');
     send(response, answer.statusCode ?? 200, (answer.headers ?? {}) as Record<string, string>, bytes);
   }
 
   /** The function that has the route; else one that knows the path and can say which methods it takes; else any, for its 404. */
-  function pick(event: APIGatewayProxyEventV2): { readonly name: string; readonly handler: HttpHandler } {
-    const { method } = event.requestContext.http;
-    const found = functions.map((each) => ({ each, ...findRoute(each.entry.routes, method, event.rawPath) }));
+  function pick(method: string, rawPath: string): (typeof functions)[number] {
+    const found = functions.map((each) => ({ each, ...findRoute(each.entry, method, rawPath) }));
     const best = found.find((each) => each.matched) ?? found.find((each) => each.allowed.length > 0) ?? found[0];
     if (!best) throw new Error('no HTTP functions');
     return best.each;
@@ -89,13 +89,13 @@ function refuse(request: IncomingMessage, port: number) {
   return undefined;
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return undefined;
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return undefined;
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.byteLength;
-    if (size > MAX_BODY_BYTES) return undefined;
+    if (size > maxBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

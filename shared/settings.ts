@@ -15,13 +15,30 @@ export interface Settings {
   readonly reconcileEveryMs: number;
   /** `AUTH`: whether callers must authenticate locally. */
   readonly auth: 'none' | 'required';
-  /** `VANISH_GRACE`, given in seconds: how long withdrawals by vanished manifests wait before they are judged together. */
+  /**
+   * `VANISH_GRACE`, given in seconds: how long withdrawals by vanished manifests wait before they are judged together;
+   * default 1, in AWS 60, because its notifications of one removal of many may come far apart.
+   */
   readonly vanishGraceMs: number;
   /** `UNKNOWN_WAIT`, given in seconds: how long after its sender's deadline an unanswered call may still be applied. */
   readonly unknownWaitMs: number;
   readonly logLevel: LogLevel;
   /** When withdrawals are held back until somebody releases them. */
   readonly hold: HoldSettings;
+  /** Present when any of `TABLE`, `BUCKET` and `QUEUE_URL` is set; whether all are is for the wiring to say. */
+  readonly aws?: AwsSettings;
+}
+
+/** Where things are kept in AWS. Region, credentials and endpoints are the SDK's own variables. */
+export interface AwsSettings {
+  /** `TABLE`: name of the DynamoDB table that is the ledger. */
+  readonly table?: string;
+  /** `BUCKET`: name of the S3 bucket with the manifests. */
+  readonly bucket?: string;
+  /** `QUEUE_URL`: of the SQS queue that the register-worker function receives from. */
+  readonly queueUrl?: string;
+  /** `SECRET_PREFIX`: what comes before `lineage/…` in the names of our secrets in Secrets Manager; default nothing. */
+  readonly secretPrefix: string;
 }
 
 export interface HoldSettings {
@@ -36,6 +53,8 @@ export interface HoldSettings {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const DAY_SECONDS = 86_400;
+const LOCAL_GRACE_SECONDS = 1;
+const AWS_GRACE_SECONDS = 60;
 
 // An empty variable counts as not set, as in a shell's or a compose file's `PORT=`.
 const schema = z.object({
@@ -44,12 +63,16 @@ const schema = z.object({
   DATA_DIR: text(/^[^\0]+$/, 'a folder').default('.data'),
   RECONCILE_EVERY: number({ from: 0.1, to: DAY_SECONDS }, 'seconds').default(60),
   AUTH: choice(['none', 'required']).default('none'),
-  VANISH_GRACE: number({ from: 0, to: DAY_SECONDS }, 'seconds').default(1),
+  VANISH_GRACE: number({ from: 0, to: DAY_SECONDS }, 'seconds').optional(),
   UNKNOWN_WAIT: number({ from: 0, to: DAY_SECONDS }, 'seconds').default(120),
   LOG_LEVEL: choice(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   WITHDRAW_HOLD_RATIO: number({ from: 0, to: 1 }, '(0.3 is 30 %)').default(0.3),
   SINGLE_REMOVAL_LIMIT: number({ from: 0, to: 1_000_000, whole: true }, 'edges').default(100),
   SMALL_TARGET: number({ from: 0, to: 1_000_000, whole: true }, 'edges').default(10),
+  TABLE: text(/^[A-Za-z0-9_.-]{3,255}$/, 'the name of a DynamoDB table').optional(),
+  BUCKET: text(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of an S3 bucket').optional(),
+  QUEUE_URL: text(/^https?:\/\/[^\s/]+\/\S+$/, 'the URL of an SQS queue').optional(),
+  SECRET_PREFIX: text(/^[A-Za-z0-9/_+=.@-]{1,256}$/, 'letters, digits and /_+=.@-').default(''),
 });
 
 /**
@@ -71,13 +94,14 @@ export function readSettings(environment: Environment = process.env): Settings {
     throw new Failure('invalid', `Correct these settings and start again:\n${lines.join('\n')}`);
   }
   const values = parsed.data;
+  const aws = awsSettings(values);
   return {
     deployment: values.DEPLOYMENT,
     port: values.PORT,
     dataDir: values.DATA_DIR,
     reconcileEveryMs: milliseconds(values.RECONCILE_EVERY),
     auth: values.AUTH,
-    vanishGraceMs: milliseconds(values.VANISH_GRACE),
+    vanishGraceMs: milliseconds(values.VANISH_GRACE ?? (aws === undefined ? LOCAL_GRACE_SECONDS : AWS_GRACE_SECONDS)),
     unknownWaitMs: milliseconds(values.UNKNOWN_WAIT),
     logLevel: values.LOG_LEVEL,
     hold: {
@@ -85,6 +109,18 @@ export function readSettings(environment: Environment = process.env): Settings {
       singleRemovalLimit: values.SINGLE_REMOVAL_LIMIT,
       smallTarget: values.SMALL_TARGET,
     },
+    ...(aws === undefined ? {} : { aws }),
+  };
+}
+
+function awsSettings(values: z.infer<typeof schema>): AwsSettings | undefined {
+  const { TABLE: table, BUCKET: bucket, QUEUE_URL: queueUrl, SECRET_PREFIX: secretPrefix } = values;
+  if (table === undefined && bucket === undefined && queueUrl === undefined) return undefined;
+  return {
+    secretPrefix,
+    ...(table === undefined ? {} : { table }),
+    ...(bucket === undefined ? {} : { bucket }),
+    ...(queueUrl === undefined ? {} : { queueUrl }),
   };
 }
 

@@ -5,8 +5,9 @@ import type { Target, Targets } from './converge/deps.ts';
 import { digest } from './core/digest.ts';
 import { asFailure, Failure } from './core/failure.ts';
 import { canonicalJson, type JsonObject } from './core/json.ts';
-import { createBudget } from './http/budget.ts';
 import { createTransport } from './http/transport.ts';
+import { type AccountBudget, ledgerBudget } from './ledger/budget.ts';
+import type { Ledger } from './ledger/ledger.ts';
 import type { Secrets } from './secrets/secrets.ts';
 import { vendors } from './vendors/index.ts';
 import type { Vendor } from './vendors/vendor.ts';
@@ -16,16 +17,23 @@ const PREFIX = 'lineage/';
 /** Secrets of simulated vendors, for targets that have none of their own: `{ dataphin: {…} }`. */
 export type Simulated = Readonly<Record<string, JsonObject>>;
 
+export interface TargetOptions {
+  /** Where all processes share what they take of an account's budget. */
+  readonly ledger: Ledger;
+  /** A globally unique id. */
+  readonly id: () => string;
+  readonly simulated?: Simulated;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+}
+
 /**
  * The accounts that are configured now, one per secret `lineage/<vendor>[/<account>]`. Reads the secrets each time (give it a
  * cached store); a connection is kept as long as its secret stays the same. A secret that is missing or wrong makes only its own
  * target unusable.
  */
-export function targetsOf(
-  secrets: Secrets,
-  simulated: Simulated = {},
-  now: () => number = Date.now,
-): () => Promise<Targets> {
+export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promise<Targets> {
+  const { ledger, id, simulated = {}, now = Date.now } = options;
   const open = new Map<string, { readonly version: string; readonly target: Target }>();
   return async () => {
     const names = new Set([
@@ -63,22 +71,32 @@ export function targetsOf(
     if (!parsed.success) throw new Failure('invalid', wrongKeys(parsed.error));
     const secret = parsed.data;
     const account = real ? vendor.account(secret) : `simulated ${name}`;
-    const perSecond = secret['calls_per_second'] ?? (real ? vendor.limits.callsPerSecond : undefined);
     const pem = secret['ca_pem'];
     const transport = createTransport(typeof pem === 'string' ? { caPem: pem } : {});
-    const budget = createBudget({ callsPerSecond: typeof perSecond === 'number' ? perSecond : undefined, now, sleep });
+    const budget = budgetOf(secret, real ? vendor.limits : {});
+    const { permit } = ledgerBudget({ ledger, account, budget, now, sleep, id });
     const client = vendor.connect(secret, {
       transport,
       now,
       nonce: () => randomBytes(16).toString('hex'),
       random: Math.random,
       sleep,
-      permit: budget.permit,
+      permit,
     });
     const target: Target = { name, vendor, account, secret, client };
     open.set(name, { version, target });
     return target;
   }
+}
+
+/** What the secret allows, else what the vendor's documents say. */
+function budgetOf(secret: JsonObject, limits: AccountBudget): AccountBudget {
+  const perSecond = secret['calls_per_second'] ?? limits.callsPerSecond;
+  const perDay = secret['calls_per_day'] ?? limits.callsPerDay;
+  return {
+    ...(typeof perSecond === 'number' ? { callsPerSecond: perSecond } : {}),
+    ...(typeof perDay === 'number' ? { callsPerDay: perDay } : {}),
+  };
 }
 
 async function sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -16,7 +16,7 @@ export async function erase(owner: string, services: Services): Promise<boolean>
   // Before, because whoever finishes the work must not take the removal for an accident.
   await say(owner, services);
   await manifests.delete(owner);
-  // And after, because a convergence that still saw the object takes the word back.
+  // And after, because a convergence that still saw the object may be about to take the word back.
   await say(owner, services);
   return true;
 }
@@ -25,7 +25,7 @@ async function say(owner: string, { deps }: Services): Promise<void> {
   for (;;) {
     const row = await deps.ledger.get(ownerKey(owner));
     const state = row && decodeOwner(row);
-    if (!row || !state || state.explicit) return;
+    if (!row || !state) return;
     const next = { ...state, explicit: true, settled: false };
     if (await commit(deps.ledger, { key: row.key, rev: deps.id(), ...encodeOwner(next) }, row.rev)) return;
   }

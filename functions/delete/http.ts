@@ -1,3 +1,4 @@
+import { checkOwner } from '../../shared/triggers/access.ts';
 import { functionUrl } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
@@ -9,8 +10,10 @@ export const entry = functionUrl([
   {
     method: 'DELETE',
     path: '/manifests/{path+}',
-    async handle({ params, deadlineMs }, services) {
+    scope: 'delete',
+    async handle({ params, caller, deadlineMs }, services) {
       const owner = manifestOwner(params['path'] ?? '');
+      checkOwner(caller, owner);
       const result = await remove(owner, services, deadlineMs);
       return result ? answerOf(owner, result) : problem(404, `there is no manifest ${owner}`);
     },

@@ -3,6 +3,7 @@ import { parseDocument } from '../../shared/core/document.ts';
 import type { Problem } from '../../shared/core/edge.ts';
 import { MAX_BYTES } from '../../shared/core/manifest.ts';
 import { formatOf, httpOwner, statusKey } from '../../shared/core/owner-key.ts';
+import { checkOwner } from '../../shared/triggers/access.ts';
 import { type Answer, functionUrl, json } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
@@ -12,15 +13,18 @@ export const entry = functionUrl([
   {
     method: 'PUT',
     path: '/manifests/{path+}',
-    async handle({ params, body, deadlineMs }, services) {
+    scope: 'register',
+    async handle({ params, body, caller, deadlineMs }, services) {
       const owner = manifestOwner(params['path'] ?? '');
+      checkOwner(caller, owner);
       return tooLarge(body, formatOf(owner)) ?? answerOf(owner, await register(owner, body, services, deadlineMs));
     },
   },
   {
     method: 'POST',
     path: '/lineage',
-    async handle({ headers, body, deadlineMs }, services) {
+    scope: 'register',
+    async handle({ headers, body, caller, deadlineMs }, services) {
       const format = /\byaml\b/.test(headers['content-type'] ?? '') ? 'yaml' : 'json';
       const large = tooLarge(body, format);
       if (large) return large;
@@ -28,6 +32,7 @@ export const entry = functionUrl([
       if (problems.length > 0) return problem(400, 'the manifest has problems; nothing was stored', problems);
       const stored = format === 'json' ? body : Buffer.from(JSON.stringify(value));
       const owner = httpOwner(jobOf(value) ?? createHash('sha256').update(stored).digest('hex'));
+      checkOwner(caller, owner);
       return answerOf(owner, await register(owner, stored, services, deadlineMs));
     },
   },

@@ -14,6 +14,7 @@ export const entry = functionUrl([
   {
     method: 'POST',
     path: '/reconcile',
+    scope: 'reconcile',
     async handle(request, services) {
       let value: unknown = {};
       try {

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { digest } from '../core/digest.ts';
 import { asFailure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
-import { type ChunkCache, dropIds, NO_IDS, type StoredIds, saveIds } from '../ledger/id-set.ts';
+import { type ChunkCache, dropIds, loadIds, NO_IDS, type StoredIds, saveIds } from '../ledger/id-set.ts';
 import type { Row } from '../ledger/ledger.ts';
 import { commit } from './commit.ts';
 import { type Decision, decide } from './decide.ts';
@@ -56,6 +56,7 @@ export async function converge(request: ConvergeRequest, deps: ConvergeDeps): Pr
     for (;;) {
       const outcome = await round(work);
       if (outcome !== 'again') return outcome;
+      if (deps.now() >= request.deadlineMs) return await handOver(work);
     }
   } catch (thrown) {
     await release(work);
@@ -77,27 +78,26 @@ async function round(work: Work): Promise<Converged | 'again'> {
   const leased = state.lease !== undefined && !mine && deps.alive(state.lease);
   if (request.ticket !== undefined && state.ticket !== request.ticket && !leased && !mine) return { kind: 'dropped' };
   if (!row && !head) return { kind: 'absent' };
-  const hash = goalHash(head?.etag, naming, targets, deps.settings.deployment);
-  if (!mine && state.settled && state.hash === hash && state.vanish === undefined) return { kind: 'unchanged' };
-  if (leased && row) {
-    // The dirty mark: the holder's last write fails on the new rev, and it looks again.
-    const marked = await commit(deps.ledger, { ...row, rev: deps.id() }, row.rev);
-    return marked ? { kind: 'busy' } : 'again';
-  }
+  const seen = goalHash(head?.etag, naming, targets, deps.settings.deployment);
+  if (!mine && state.settled && state.hash === seen && state.vanish === undefined) return { kind: 'unchanged' };
+  if (leased && row) return (await markDirty(state, row, deps)) ? { kind: 'busy' } : 'again';
 
   const desired = head ? await desiredOf(owner, naming, targets, deps) : ({ kind: 'absent' } as const);
   if (head && desired.kind === 'absent') return 'again';
+  // What counts is the content that is applied, which may be newer than the one first seen.
+  const etag = desired.kind === 'absent' ? undefined : (desired.etag ?? head?.etag);
+  const hash = goalHash(etag, naming, targets, deps.settings.deployment);
   const verdicts = desired.kind === 'absent' ? await awaitVerdicts(state, row, targets, work) : undefined;
   if (verdicts === 'waiting') return { kind: 'waiting' };
   if (verdicts === 'again') return 'again';
 
   const decision = await decide({ state, desired, targets, verdicts, deps, chunks: work.chunks });
   const since = state.goal?.hash === hash ? state.goal.since : work.startedAt;
-  const { vanish: _v, explicit: _e, ...kept } = state;
+  const { vanish: _v, judged: _j, ...kept } = state;
   const ahead: OwnerState = {
     ...kept,
-    ...(desired.kind === 'absent' && state.explicit ? { explicit: true } : {}),
     ...(desired.kind === 'absent' && state.vanish ? { vanish: state.vanish } : {}),
+    ...(desired.kind === 'absent' && state.judged ? { judged: true } : {}),
     settled: false,
     lease: { token: work.token, until: work.leaseUntil },
     units: await save(new Set([...decision.known, ...decision.claims.keys()]), work),
@@ -105,9 +105,23 @@ async function round(work: Work): Promise<Converged | 'again'> {
   };
   const aheadRow = ownerRow(ahead, deps);
   if (!(await commit(deps.ledger, aheadRow, row?.rev ?? null))) return 'again';
+  // Who came before the lease may have found the object back at what is applied, and gone; who comes later marks the row.
+  if ((await deps.manifests.head(owner))?.etag !== etag) return 'again';
 
   const results = await settle(decision, work);
-  return finish({ work, row: aheadRow, state: ahead, hash, etag: head?.etag, desired, decision, results, targets });
+  return finish({ work, row: aheadRow, state: ahead, hash, etag, desired, decision, results, targets });
+}
+
+/**
+ * The holder's last write fails on the new rev, and it looks again. It may be dead: the first to find it at work leaves a
+ * message that comes when its lease has ended.
+ */
+async function markDirty(state: OwnerState, row: Row, deps: ConvergeDeps): Promise<boolean> {
+  const { lease, owner } = state;
+  if (!lease || state.watched === lease.token) return commit(deps.ledger, { ...row, rev: deps.id() }, row.rev);
+  const delayMs = Math.min(MAX_DELAY_MS, lease.until - deps.now() + 2 * deps.settings.clockSkewMs);
+  await deps.queue.send({ kind: 'converge', owner }, { delayMs });
+  return commit(deps.ledger, ownerRow({ ...state, watched: lease.token }, deps), row.rev);
 }
 
 /** Content, naming, targets and mapping versions: when none of them changed, nothing has to be done. */
@@ -126,15 +140,16 @@ async function awaitVerdicts(state: OwnerState, row: Row | undefined, targets: T
     const count = state.counts[target.account];
     if (count !== undefined || never) edges.set(target.account, count ?? 0);
   }
-  const judgedBefore = state.settled && state.claimed === undefined;
-  if (state.explicit || judgedBefore || edges.size === 0 || !row) return undefined;
-  if (!state.vanish) {
-    const vanish = { id: deps.id(), at: deps.now() };
-    const marked = ownerRow({ ...state, vanish, settled: false }, deps);
+  if (state.explicit || state.judged || edges.size === 0 || !row) return undefined;
+  // Whoever waits holds no lease: the convergence that comes with the verdict must find the owner free.
+  const { lease, watched: _w, ...free } = state;
+  const vanish = state.vanish ?? { id: deps.id(), at: deps.now() };
+  if (!state.vanish || lease?.token === work.token) {
+    const marked = ownerRow({ ...free, vanish, settled: false }, deps);
     if (!(await commit(deps.ledger, marked, row.rev))) return 'again';
-    return (await vanishVerdicts(request.owner, vanish, edges, deps)) ?? 'waiting';
+    return (await vanishVerdicts(request.owner, vanish, edges, deps)) ? 'again' : 'waiting';
   }
-  return (await vanishVerdicts(request.owner, state.vanish, edges, deps)) ?? 'waiting';
+  return (await vanishVerdicts(request.owner, vanish, edges, deps)) ?? 'waiting';
 }
 
 /** Claims first, then withdrawals; targets side by side, so that a slow one delays no other. */
@@ -178,13 +193,17 @@ async function settle(decision: Decision, work: Work): Promise<UnitResult[]> {
   };
   for (const task of claims) bucket(task.target).first.push(task);
   for (const task of [...withdrawals, ...leftovers]) bucket(task.target).last.push(task);
-  const results = await Promise.all(
+  // All of them to their end, whatever becomes of one: nothing may go on once the lease is given back.
+  const outcomes = await Promise.allSettled(
     [...byTarget.values()].map(async ({ first, last }) => [
       ...(await settleAll(first, context)),
       ...(await settleAll(last, context)),
     ]),
   );
-  return results.flat();
+  return outcomes.flatMap((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
 }
 
 const READ_AT_ONCE = 100;
@@ -248,20 +267,27 @@ async function finish(input: Finish): Promise<Converged | 'again'> {
       .filter((each) => each.done?.verdict === 'left-behind' && !decision.claims.has(each.id))
       .map((each) => each.id),
   ]);
-  const { lease: _lease, ticket: _ticket, held: _held, allowed, left: _left, ...rest } = state;
+  const { lease: _lease, watched: _watched, ticket: _ticket, held: _held, judged: _judged, allowed, left: _left, ...rest } = state;
   const heldState = await heldOf(input, work);
+  // Released, but out of reach for now: still released when the target or the manifest comes back.
+  const released = settled && allowed ? await stillReleased(allowed, decision, work) : allowed;
+  // What is out of reach has not been judged with the rest.
+  const judged = desired.kind === 'absent' && decision.kept.size === 0;
   const common = {
     ...rest,
     ...(heldState ? { held: heldState } : {}),
     ...(left.size > 0 ? { left: await save(left, work) } : {}),
+    ...(released ? { allowed: released } : {}),
+    ...(judged ? { judged } : {}),
   };
 
   let next: OwnerState | undefined;
   if (settled) {
-    const { vanish: _v, explicit: _e, claimed: _c, goal: _g, ...calm } = common;
+    const { vanish: _v, explicit, claimed: _c, goal: _g, ...calm } = common;
     const ids = await save(base, work);
     next = {
       ...calm,
+      ...(explicit && desired.kind === 'absent' && decision.kept.size > 0 ? { explicit } : {}),
       ...(input.etag === undefined ? {} : { claimed: input.etag }),
       settled: true,
       hash,
@@ -280,7 +306,6 @@ async function finish(input: Finish): Promise<Converged | 'again'> {
     const unclaimed = results.some((each) => !each.claimed && decision.claims.has(each.id));
     next = {
       ...common,
-      ...(allowed ? { allowed } : {}),
       ...(input.etag !== undefined && !unclaimed ? { claimed: input.etag } : {}),
       settled: false,
       ticket,
@@ -319,11 +344,29 @@ async function heldOf(input: Finish, work: Work): Promise<OwnerState['held']> {
   };
 }
 
-/** When to come back: as soon as a wait ends, later and later while a vendor does not answer. */
+async function stillReleased(allowed: StoredIds, decision: Decision, work: Work): Promise<StoredIds | undefined> {
+  if (decision.kept.size === 0) return undefined;
+  const ids = await loadIds(work.deps.ledger, allowed, work.chunks);
+  const left = new Set([...ids].filter((id) => decision.kept.has(id)));
+  return left.size === 0 ? undefined : save(left, work);
+}
+
+/** When to come back: as soon as a wait ends, later and later while a vendor does not answer or another one is at work. */
 function delayOf(open: readonly UnitResult[], tries: number, deps: ConvergeDeps): number {
   const backOff = Math.min(300_000, 5_000 * 2 ** Math.min(tries, 10));
-  const delays = open.map((each) => (each.open?.until === undefined ? backOff : each.open.until - deps.now()));
+  const busy = Math.min(30_000, 1_000 * 2 ** Math.min(tries, 5));
+  const delays = open.map(({ open: why }) => {
+    if (why?.busy) return busy;
+    return why?.until === undefined ? backOff : why.until - deps.now();
+  });
   return Math.min(MAX_DELAY_MS, Math.max(1_000, Math.min(...delays)));
+}
+
+/** Time is up while somebody keeps changing the row: a message goes on. Past the deadline the lease protects nobody. */
+async function handOver(work: Work): Promise<Converged> {
+  await work.deps.queue.send({ kind: 'converge', owner: work.request.owner }, { delayMs: 1_000 });
+  await release(work);
+  return { kind: 'busy' };
 }
 
 /** Leaves the owner to others after an error; the lease would end by itself, this is only sooner. */
@@ -333,7 +376,7 @@ async function release(work: Work): Promise<void> {
     const row = await deps.ledger.get(ownerKey(request.owner));
     const state = row && decodeOwner(row);
     if (!row || state?.lease?.token !== token) return;
-    const { lease: _lease, ...rest } = state;
+    const { lease: _lease, watched: _watched, ...rest } = state;
     await deps.ledger.write(ownerRow(rest, deps), row.rev);
   } catch (thrown) {
     deps.log.warn('lease not released; it ends by itself', { owner: request.owner, reason: asFailure(thrown).message });

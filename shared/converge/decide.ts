@@ -55,6 +55,7 @@ export async function decide(input: Input): Promise<Decision> {
   const heldBefore = await ids(state.held?.units);
   const allowed = await ids(state.allowed);
   const leftBefore = await ids(state.left);
+  const explicit = desired.kind === 'absent' && state.explicit === true;
   const byAccount = new Map(targets.list.map((target) => [target.account, target]));
 
   const claims = new Map<string, DesiredUnit>();
@@ -69,7 +70,7 @@ export async function decide(input: Input): Promise<Decision> {
   const heldAccounts = [...new Set(heldClaims.map((each) => each.target.account))].sort();
   const undeclared = desired.kind === 'unreadable' ? [] : [...known].filter((id) => !claims.has(id));
   const states = await unitStates(
-    desired.kind === 'unreadable' ? known : new Set([...undeclared, ...leftBefore]),
+    new Set([...(desired.kind === 'unreadable' ? known : undeclared), ...leftBefore]),
     deps,
   );
 
@@ -81,10 +82,14 @@ export async function decide(input: Input): Promise<Decision> {
     const unit = states.get(id);
     if (!unit) continue; // written ahead, never claimed
     const target = byAccount.get(unit.account);
-    if (!target || mayBeUnresolved(unit, desired)) kept.add(id);
-    else if (!target.vendor.abilities.withdraw || allowed.has(id) || !base.has(id) || state.explicit)
+    if (!target || mayBeUnresolved(unit, desired)) {
+      // What is held stays held while it is out of reach: it must not be judged anew, as a smaller change.
+      (heldBefore.has(id) && !allowed.has(id) && !explicit ? held : kept).add(id);
+    }
+    else if (!target.vendor.abilities.withdraw || allowed.has(id) || !base.has(id) || explicit)
       withdraw.push({ id, target });
-    else if (heldBefore.has(id)) held.add(id);
+    // What an edit left held goes with the manifest itself, when the removal as a whole is no matter for a person.
+    else if (heldBefore.has(id) && verdicts?.get(unit.account)?.verdict !== 'apply') held.add(id);
     else push(fresh, unit.account, id);
   }
   if (desired.kind === 'unreadable') for (const id of heldBefore) held.add(id);
@@ -117,12 +122,11 @@ export async function decide(input: Input): Promise<Decision> {
     const unit = states.get(id);
     return unit !== undefined && !claims.has(id) && Object.keys(unit.claims).length === 0;
   });
-  const settle = state.settled
-    ? []
-    : [...held, ...kept].flatMap((id) => {
-        const target = byAccount.get(states.get(id)?.account ?? '');
-        return target ? [{ id, target }] : [];
-      });
+  // Also when the owner was settled: a target that comes back may have been left with calls in doubt.
+  const settle = [...new Set([...held, ...kept])].flatMap((id) => {
+    const target = byAccount.get(states.get(id)?.account ?? '');
+    return target ? [{ id, target }] : [];
+  });
   const accountOf = (id: string) => claims.get(id)?.target.account ?? states.get(id)?.account;
   const configured = [...new Set([...state.configured, ...targets.list.map((target) => target.account)])]
     .filter((account) => !heldAccounts.includes(account))

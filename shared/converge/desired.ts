@@ -10,9 +10,11 @@ import type { ConvergeDeps, NamingFile, Target, Targets } from './deps.ts';
 /** What an owner's manifest asks of the targets now. */
 export type Desired =
   | { readonly kind: 'absent' }
-  | { readonly kind: 'unreadable'; readonly problems: readonly Problem[] }
+  | { readonly kind: 'unreadable'; readonly problems: readonly Problem[]; readonly etag?: string }
   | {
       readonly kind: 'declared';
+      /** Of the very bytes this was read from; the object may have changed since anybody looked at it. */
+      readonly etag?: string;
       readonly units: ReadonlyMap<string, DesiredUnit>;
       readonly unresolved: readonly UnresolvedEdge[];
       readonly problems: readonly Problem[];
@@ -49,15 +51,19 @@ export async function desiredOf(
   if (object === undefined) return { kind: 'absent' };
   if (naming.naming === undefined) {
     const problems = (naming.problems ?? []).map((each) => ({ ...each, path: `naming.yaml: ${each.path}` }));
-    return { kind: 'unreadable', problems };
+    return { kind: 'unreadable', problems, etag: object.etag };
   }
   const parsed = await (deps.parse ?? parse)(object.bytes, format);
-  if ('problems' in parsed) return { kind: 'unreadable', problems: parsed.problems };
-  return mapped(resolveManifest(parsed.manifest, naming.naming), targets, deps.settings.deployment);
+  if ('problems' in parsed) return { kind: 'unreadable', problems: parsed.problems, etag: object.etag };
+  return { ...mapped(resolveManifest(parsed.manifest, naming.naming), targets, deps.settings.deployment), etag: object.etag };
 }
 
 /** Maps a declaration to each target it names, or to every configured target that can register. Pure. */
-export function mapped(declaration: Declaration, targets: Targets, deployment: string): Desired {
+export function mapped(
+  declaration: Declaration,
+  targets: Targets,
+  deployment: string,
+): Extract<Desired, { kind: 'declared' }> {
   const units = new Map<string, DesiredUnit>();
   const unresolved: UnresolvedEdge[] = [];
   const problems: Problem[] = [...declaration.warnings];

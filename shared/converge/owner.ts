@@ -12,6 +12,8 @@ export interface OwnerState {
   /** Content hash whose claims are all written; the judge of vanished owners waits for it. */
   readonly claimed?: string;
   readonly lease?: { readonly token: string; readonly until: number };
+  /** Token of a lease after whose end a message will look again, should its holder be dead. */
+  readonly watched?: string;
   /** Every unit this owner may hold a claim on, written ahead of the claims. */
   readonly units: StoredIds;
   /** The units as they were when last settled: withdrawals are judged against these, never against written-ahead ones. */
@@ -27,6 +29,8 @@ export interface OwnerState {
   readonly allowed?: StoredIds;
   /** The object is gone and the owner waits for a verdict of this id. */
   readonly vanish?: { readonly id: string; readonly at: number };
+  /** The object is gone and what that withdraws has been judged, once and for all, at every account. */
+  readonly judged?: boolean;
   /** A person asked for the removal (HTTP DELETE): never held. */
   readonly explicit?: boolean;
   /** What is being applied and since when; a unit registered since then is news, an older one unchanged. */

@@ -30,7 +30,13 @@ export interface UnitResult {
   readonly target: string;
   readonly state?: UnitState;
   readonly done?: { readonly verdict: Verdict; readonly reason?: string };
-  readonly open?: { readonly until?: number; readonly reason: string; readonly failure?: Failure };
+  readonly open?: {
+    readonly until?: number;
+    readonly reason: string;
+    readonly failure?: Failure;
+    /** Another convergence is at work on it, and may be dead. */
+    readonly busy?: boolean;
+  };
   /** A vendor call of this convergence was about it. */
   readonly called: boolean;
   /** False while the owner's wish is not in the ledger yet. */
@@ -49,6 +55,8 @@ export interface UnitContext {
 }
 
 export const unitKey = (id: string): string => `unit/${id}`;
+
+const NO_TIME = 'no time left in this slice';
 
 /** Whether a further vendor call could still finish before the deadline. */
 function timeLeft(context: UnitContext): boolean {
@@ -80,10 +88,12 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
   let called = false;
   let row = preread;
   for (;;) {
+    // Later than this our lease on the owner may be somebody else's, who knows better what the owner wants.
+    if (deps.now() >= context.deadlineMs) return result({ open: { reason: NO_TIME, until: deps.now() } }, false);
     const stored = row ? decodeUnit(row.body) : undefined;
     if (stored === undefined && task.want === undefined) return result({ done: { verdict: 'gone' } });
     if (stored?.lease && stored.lease.token !== context.token && deps.alive(stored.lease)) {
-      const open = { reason: 'another convergence works on it', until: deps.now() + 1_000 };
+      const open = { reason: 'another convergence works on it', busy: true };
       return result({ state: stored, open }, false);
     }
     const before = folded(stored ?? newUnit((task.want as NonNullable<UnitTask['want']>).origin), createOnly);
@@ -124,7 +134,7 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     const answer = await call(state, intent, callDeadline);
     const confirmed = await confirm(state, (current) => afterCall(current, answer));
     if (confirmed === undefined) {
-      return result({ state, open: { reason: 'another convergence took it over', until: deps.now() + 1_000 } });
+      return result({ state, open: { reason: 'another convergence took it over', busy: true } });
     }
     if (!('failure' in answer)) continue;
     const { failure } = answer;
@@ -147,7 +157,7 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
 
   /** No call can be made now: the claim is kept all the same, so that whoever comes next knows of it. */
   async function writeClaim(state: UnitState, before: UnitState, step: Step, failure?: Failure): Promise<UnitResult> {
-    const reason = failure?.message ?? 'no time left in this slice';
+    const reason = failure?.message ?? NO_TIME;
     const open = failure ? { reason, failure } : { reason, until: deps.now() };
     const { intent: _unsent, ...claimed } = state;
     const kept = (claimed.claims === before.claims && row !== undefined) || (await put(claimed));

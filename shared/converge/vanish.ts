@@ -14,6 +14,8 @@ export interface VanishVerdict {
   /** What a person quotes to release all that vanished together. */
   readonly holdId: string;
   readonly at: number;
+  /** Of the judge message that led to it. */
+  readonly ticket: string;
 }
 
 /** Owners that vanished from one account's sight and wait to be judged together. */
@@ -80,9 +82,9 @@ async function announce(
       ticket: deps.id(),
       postponed: first ? 0 : vanished.postponed,
     };
-    if (!(await commit(ledger, write(account, next, deps), row?.rev ?? null))) continue;
-    await queue.send({ kind: 'judge', target: account, ticket: next.ticket }, { delayMs: settings.graceMs });
-    return undefined;
+    // First the message, then what makes it count: a judge nobody needs is dropped, one that is missing makes all wait.
+    await queue.send({ kind: 'judge', target: account, ticket: next.ticket }, { delayMs: judgeDelay(settings) });
+    if (await commit(ledger, write(account, next, deps), row?.rev ?? null)) return undefined;
   }
 }
 
@@ -91,7 +93,12 @@ export async function judge(account: string, ticket: string, deps: ConvergeDeps)
   const { ledger, queue, settings } = deps;
   const row = await ledger.get(vanishKey(account));
   const vanished = read(row);
-  if (!row || vanished.ticket !== ticket) return;
+  if (!row) return;
+  if (vanished.ticket !== ticket) {
+    // The worker that judged may have died before it told anybody.
+    const judged = Object.keys(vanished.verdicts).filter((owner) => vanished.verdicts[owner]?.ticket === ticket);
+    return tell(judged, deps);
+  }
   const wait = vanished.lastAt + settings.graceMs - deps.now();
   if (wait > 0) return queue.send({ kind: 'judge', target: account, ticket }, { delayMs: wait });
 
@@ -100,8 +107,8 @@ export async function judge(account: string, ticket: string, deps: ConvergeDeps)
     // Claims of new and changed owners come first, and what vanished unnoticed is judged with the rest.
     for (const owner of unsettled) await queue.send({ kind: 'converge', owner });
     const next = { ...vanished, lastAt: deps.now(), ticket: deps.id(), postponed: vanished.postponed + 1 };
-    if (!(await commit(ledger, write(account, next, deps), row.rev))) return;
-    return queue.send({ kind: 'judge', target: account, ticket: next.ticket }, { delayMs: settings.graceMs });
+    await queue.send({ kind: 'judge', target: account, ticket: next.ticket }, { delayMs: judgeDelay(settings) });
+    return (await commit(ledger, write(account, next, deps), row.rev)) ? undefined : judge(account, ticket, deps);
   }
 
   const gone: string[] = [];
@@ -111,19 +118,29 @@ export async function judge(account: string, ticket: string, deps: ConvergeDeps)
     gone.push(owner);
     edges += each.edges;
   }
-  const judged = judgeVanished({ owners: gone.length, edges, targetEdges: vanished.targetEdges }, settings.policy);
+  const judgement = judgeVanished({ owners: gone.length, edges, targetEdges: vanished.targetEdges }, settings.policy);
   const holdId = deps.id();
   const verdicts = Object.fromEntries(
     Object.entries(vanished.verdicts).filter(([, verdict]) => verdict.at > deps.now() - VERDICTS_KEPT_MS),
   );
   for (const owner of gone) {
     const id = vanished.owners[owner]?.id as string;
-    verdicts[owner] = { id, ...judged, holdId, at: deps.now() };
+    verdicts[owner] = { id, ...judgement, holdId, at: deps.now(), ticket };
   }
-  if (!(await commit(ledger, write(account, { ...NOBODY, verdicts }, deps), row.rev))) return;
-  if (judged.verdict === 'hold')
-    deps.log.warn('withdrawals held', { account, owners: gone.length, reason: judged.reason, release: holdId });
-  for (const owner of Object.keys(vanished.owners)) await queue.send({ kind: 'converge', owner });
+  const waiting = Object.keys(vanished.owners);
+  if (!(await commit(ledger, write(account, { ...NOBODY, verdicts }, deps), row.rev))) return judge(account, ticket, deps);
+  if (judgement.verdict === 'hold')
+    deps.log.warn('withdrawals held', { account, owners: gone.length, reason: judgement.reason, release: holdId });
+  await tell(waiting, deps);
+}
+
+async function tell(owners: readonly string[], deps: ConvergeDeps): Promise<void> {
+  for (const owner of owners) await deps.queue.send({ kind: 'converge', owner });
+}
+
+/** Long enough for the row that the message speaks of to be written. */
+function judgeDelay(settings: ConvergeDeps['settings']): number {
+  return Math.max(settings.graceMs, settings.ledgerTimeoutMs);
 }
 
 /** Owners whose object or absence the ledger does not reflect yet. */
@@ -146,7 +163,7 @@ async function inFlux(waiting: ReadonlySet<string>, deps: ConvergeDeps): Promise
     for (const row of (await deps.ledger.getMany(absent)).values()) {
       const state = decodeOwner(row);
       const known =
-        state.vanish !== undefined || state.explicit === true || (state.settled && state.claimed === undefined);
+        state.vanish !== undefined || state.explicit || state.judged || (state.settled && state.claimed === undefined);
       if (!known && !waiting.has(state.owner)) flux.push(state.owner);
     }
   }

@@ -2,7 +2,7 @@ import { digest } from './digest.ts';
 import type { ColumnEdge } from './edge.ts';
 import type { Json, JsonObject } from './json.ts';
 import { canonicalJson } from './json.ts';
-import { has, type Mask, maskOf, NONE, positions } from './mask.ts';
+import { has, type Mask, maskOf, NONE, positions, without } from './mask.ts';
 import { type Claim, intern, pairKey, sameClaim, type UnitState } from './unit-state.ts';
 
 /** The owners' claims on a unit as one wish. */
@@ -104,6 +104,26 @@ export function compact(state: UnitState): UnitState {
     nodes: state.nodes.map((node) => ({ ...node, mask: move(node.mask) })),
     uncertain: state.uncertain.map((node) => ({ ...node, mask: move(node.mask) })),
   };
+}
+
+/**
+ * The parts that are one thing at the vendor with a part of the mask: the same column pair with the other direct flag. Registering
+ * one takes the place of the other.
+ */
+export function twinsOf(state: UnitState, mask: Mask): Mask {
+  const pairs = new Set(columnsOf(state, mask).map(pairKey));
+  if (pairs.size === 0) return NONE;
+  let twins = NONE;
+  state.parts.forEach((part, index) => {
+    if (pairs.has(pairKey(part))) twins |= 1n << BigInt(index + 1);
+  });
+  return without(twins, mask);
+}
+
+/** Those parts of a mask that were at the vendor before us, whatever their direct flag (reads do not return it). */
+export function notOurs(state: UnitState, mask: Mask): Mask {
+  const foreign = state.foreign ?? NONE;
+  return foreign === NONE ? NONE : mask & (foreign | twinsOf(state, foreign));
 }
 
 /** Column edges of a mask, in position order. */

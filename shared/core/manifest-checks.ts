@@ -40,7 +40,7 @@ export function crossRemarks(value: Json, broken: readonly Remark[], blocks: Blo
 }
 
 function datasetRemarks(manifest: Manifest, alias: string, blocks: Blocks, withDefaults: boolean): readonly Remark[] {
-  const { namespace, name, ...vendors } = manifest.datasets?.[alias] ?? {};
+  const { namespace, name, symlinks: _, ...vendors } = manifest.datasets?.[alias] ?? {};
   const path = ['datasets', alias];
   const remarks: Remark[] = [];
   if (namespace === undefined && name === undefined && Object.keys(vendors).length === 0) {

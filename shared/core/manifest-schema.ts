@@ -36,8 +36,12 @@ export type ColumnsList = readonly {
   readonly direct?: boolean;
 }[];
 
-/** `namespace`, `name` and one block per vendor. */
-export type DatasetEntry = { readonly namespace?: string; readonly name?: string } & Readonly<Record<string, Json>>;
+/** `namespace`, `name`, `symlinks` and one block per vendor. */
+export type DatasetEntry = {
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly symlinks?: readonly { readonly namespace: string; readonly name: string }[];
+} & Readonly<Record<string, Json>>;
 
 /** One entry of `lineage`; every other key is a vendor's block. */
 export interface LineageEntry {
@@ -58,6 +62,19 @@ export interface Manifest {
   };
   readonly datasets?: Readonly<Record<string, DatasetEntry>>;
   readonly lineage: readonly LineageEntry[];
+  readonly evidence?: readonly ManifestEvidence[];
+}
+
+/** The event that last showed some edges of a manifest made from events. */
+export interface ManifestEvidence {
+  readonly event: 'run' | 'job' | 'dataset';
+  readonly run?: string;
+  /** UTC with nine decimals. */
+  readonly eventTime: string;
+  readonly producer: string;
+  readonly guess?: boolean;
+  /** Pairs of aliases. */
+  readonly edges: readonly (readonly [string, string])[];
 }
 
 /** Vendors that can be written to, and so be targets. */
@@ -155,7 +172,23 @@ function makeSchema(blocks: Blocks): z.ZodObject {
   const dataset = z.strictObject({
     namespace: nameText('OpenLineage namespace; needs `name` too').optional(),
     name: nameText('OpenLineage name; needs `namespace` too').optional(),
+    symlinks: z
+      .array(inline)
+      .max(MAX_SIDE)
+      .optional()
+      .describe('Other names of the dataset; naming rules try them after namespace and name'),
     ...vendorKeys(blocks, 'dataset', 'What VENDOR calls this dataset'),
+  });
+  const evidence = z.strictObject({
+    event: z.enum(['run', 'job', 'dataset']),
+    run: z.string().max(2_000).optional(),
+    eventTime: z.string().max(100),
+    producer: z.string().max(2_000),
+    guess: z.boolean().optional().describe('One of several possible pairs of inputs and outputs'),
+    edges: z
+      .array(z.tuple([alias, alias]))
+      .max(MAX_PAIRS)
+      .describe('Pairs of aliases: from, to'),
   });
   const writable = targetVendors(blocks);
   const targetName = new RegExp(`^(${writable.join('|')})(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)?$`);
@@ -207,6 +240,11 @@ function makeSchema(blocks: Blocks): z.ZodObject {
         .array(entry)
         .max(MAX_ENTRIES, { error: ({ input }) => tooManyEntries(lengthOf(input)) })
         .describe('What feeds what'),
+      evidence: z
+        .array(evidence)
+        .max(MAX_PAIRS)
+        .optional()
+        .describe('Which event last showed which edge; written by the webhook, and nothing follows from it'),
     })
     .meta({ title: 'Lineage Functions manifest, version 1' });
 }

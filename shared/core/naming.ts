@@ -159,15 +159,18 @@ export function nameDataset(dataset: Dataset, naming: Naming): Dataset {
     ...(namespace === undefined ? {} : { namespace }),
     ...(name === undefined ? {} : { name }),
   };
-  for (const rule of naming.rules) {
-    const open = Object.keys(rule.vendors).filter((vendor) => !settled.has(vendor));
-    const values = open.length === 0 ? undefined : ruleMatch(rule, identified);
-    if (values === undefined) continue;
-    for (const vendor of open) {
-      settled.add(vendor);
-      const output = rule.vendors[vendor];
-      if (output?.dataset !== undefined) vendors[vendor] = filledBlock(output.dataset, values);
-      if (output?.entry !== undefined) entryOptions[vendor] = filledBlock(output.entry, values);
+  // Its own name first, so that it is called the same wherever it is named; a symlink only where no rule knows that.
+  for (const known of [identified, ...(dataset.symlinks ?? []).map((other) => ({ ...identified, ...other }))]) {
+    for (const rule of naming.rules) {
+      const open = Object.keys(rule.vendors).filter((vendor) => !settled.has(vendor));
+      const values = open.length === 0 ? undefined : ruleMatch(rule, known);
+      if (values === undefined) continue;
+      for (const vendor of open) {
+        settled.add(vendor);
+        const output = rule.vendors[vendor];
+        if (output?.dataset !== undefined) vendors[vendor] = filledBlock(output.dataset, values);
+        if (output?.entry !== undefined) entryOptions[vendor] = filledBlock(output.entry, values);
+      }
     }
   }
   return { ...identified, vendors, ...(Object.keys(entryOptions).length === 0 ? {} : { entryOptions }) };

@@ -1,6 +1,6 @@
-import { columnsOf, contentOf, covers, loudOptions, type Wish, wish } from './claims.ts';
-import { EDGE, has, type Mask, maskOf, NONE, positions, take, without } from './mask.ts';
-import { pairKey, type UnitState } from './unit-state.ts';
+import { contentOf, covers, loudOptions, notOurs, twinsOf, type Wish, wish } from './claims.ts';
+import { EDGE, has, type Mask, NONE, take, without } from './mask.ts';
+import type { UnitState } from './unit-state.ts';
 
 /** What a vendor can do, as far as planning cares. */
 export interface Capabilities {
@@ -42,6 +42,7 @@ export type Verdict =
  * | yes | column direct, shown indirect (or the reverse) | | withdraw the old column first, then register |
  * | yes | more than shown | no withdraw outstanding | register, at most `columnsPerCall` columns a call |
  * | yes | more than shown | a withdraw may still arrive | wait |
+ * | yes | other options or direct flags than an outstanding register | it may still arrive | wait |
  * | yes | less than shown or uncertain, edge stays | no register outstanding | withdraw columns without cascade |
  * | yes | nothing | some columns known | withdraw columns, uncertain first, cascade on the last call |
  * | yes | nothing | no column known | withdraw the pair without columns |
@@ -54,7 +55,7 @@ export type Verdict =
  */
 export function nextStep(state: UnitState, can: Capabilities, now: number): Step {
   const wanted = wish(state);
-  const refusal = state.refusal?.content === contentOf(state, wanted) ? state.refusal : undefined;
+  const refusal = state.refusal && state.refusal.content === contentOf(state, wanted) ? state.refusal : undefined;
   if (refusal && refusal.retryAt === undefined) return { do: 'nothing', verdict: 'refused', reason: refusal.message };
   if (refusal?.retryAt !== undefined && now < refusal.retryAt) {
     return { do: 'wait', until: refusal.retryAt, reason: refusal.message };
@@ -66,7 +67,8 @@ function nextOfPair(state: UnitState, wanted: Wish, can: Capabilities, now: numb
   const toAdd = without(wanted.mask, state.shown);
   const unwanted = without(state.shown | state.maybe, wanted.mask);
   const toDelete = without(unwanted, notOurs(state, unwanted));
-  const first = clashing(state, toDelete, toAdd);
+  // With the other direct flag it is one thing at the vendor: the old one goes before the new one comes.
+  const first = toDelete & twinsOf(state, toAdd);
   if (first !== NONE)
     return withdraw(state, first, false, can, now, 'direct flag changed: the old column edge goes first');
   if (toAdd !== NONE) {
@@ -91,9 +93,19 @@ function nextOfPair(state: UnitState, wanted: Wish, can: Capabilities, now: numb
 
 function register(state: UnitState, toAdd: Mask, can: Capabilities, now: number, reason: string): Step {
   if (now < state.delUntil) return { do: 'wait', until: state.delUntil, reason: 'a withdraw may still arrive' };
+  if (now < state.addUntil && overtakes(state, toAdd)) {
+    return { do: 'wait', until: state.addUntil, reason: 'a register of something else may still arrive' };
+  }
   // Every register call carries the table edge, so a chunk counts columns only.
   const mask = take(without(toAdd, EDGE), can.columnsPerCall) | EDGE;
   return { do: 'register', mask, reason };
+}
+
+/** Whether an earlier register, should it arrive after this one, would undo it: other options, or the other direct flag. */
+function overtakes(state: UnitState, toAdd: Mask): boolean {
+  const { options } = wish(state);
+  if (state.addOptions !== undefined && state.addOptions !== loudOptions(state, options)) return true;
+  return (twinsOf(state, toAdd) & (state.shown | state.maybe)) !== NONE;
 }
 
 /** One withdraw call: uncertain columns first, the known ones last, cascade with the last of them. */
@@ -114,30 +126,6 @@ function withdraw(
   const chunk = take(known, can.columnsPerCall);
   const last = edgeGoes && chunk === known;
   return { do: 'withdraw', mask: last ? chunk | EDGE : chunk, cascade: last, reason };
-}
-
-/** Parts that were at the vendor before us, whatever their direct flag (reads do not return it). */
-function notOurs(state: UnitState, mask: Mask): Mask {
-  const foreign = state.foreign ?? NONE;
-  if (foreign === NONE) return NONE;
-  const pairs = new Set(columnsOf(state, foreign).map(pairKey));
-  const bits = positions(mask).filter((bit) => {
-    const part = bit === 0 ? undefined : state.parts[bit - 1];
-    return part === undefined ? has(foreign, EDGE) : pairs.has(pairKey(part));
-  });
-  return maskOf(bits);
-}
-
-/** Columns to delete whose pair is also to be added with the other direct flag: one thing at the vendor. */
-function clashing(state: UnitState, toDelete: Mask, toAdd: Mask): Mask {
-  const added = new Set(columnsOf(state, toAdd).map(pairKey));
-  if (added.size === 0) return NONE;
-  return maskOf(
-    positions(toDelete).filter((bit) => {
-      const part = bit === 0 ? undefined : state.parts[bit - 1];
-      return part !== undefined && added.has(pairKey(part));
-    }),
-  );
 }
 
 function nextOfNode(state: UnitState, wanted: Wish): Step {

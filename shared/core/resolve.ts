@@ -64,7 +64,7 @@ function datasetLookup(manifest: Manifest, naming: Naming): (ref: DatasetRef) =>
 }
 
 function aliased(alias: string, manifest: Manifest): Dataset {
-  const { namespace, name, ...blocks } = manifest.datasets?.[alias] ?? {};
+  const { namespace, name, symlinks, ...blocks } = manifest.datasets?.[alias] ?? {};
   const vendors: Record<string, JsonObject> = {};
   for (const [vendor, block] of Object.entries(blocks)) {
     vendors[vendor] = mergedOver(manifest.defaults?.datasets?.[vendor], block as JsonObject);
@@ -73,6 +73,7 @@ function aliased(alias: string, manifest: Manifest): Dataset {
     alias,
     ...(namespace === undefined ? {} : { namespace }),
     ...(name === undefined ? {} : { name }),
+    ...(symlinks === undefined ? {} : { symlinks }),
     vendors,
   };
 }

@@ -1,4 +1,4 @@
-import { contentOf, loudOptions, wish } from './claims.ts';
+import { contentOf, loudOptions, notOurs, twinsOf, wish } from './claims.ts';
 import type { ColumnEdge } from './edge.ts';
 import { EDGE, has, type Mask, NONE, without } from './mask.ts';
 import type { Intent } from './unit-state.ts';
@@ -30,14 +30,23 @@ export function succeeded(
     const node = { mask: intent.mask, options: intent.options, receipt: result.receipt, at: result.at };
     return { ...base, ...registered, nodes: [...state.nodes, node] };
   }
+  const { addOptions: _past, ...now } = base;
+  const calm = !result.ambiguous && result.at >= state.addUntil;
+  const twins = twinsOf(state, intent.mask);
   return {
-    ...base,
+    ...(calm ? now : base),
     ...registered,
-    shown: state.shown | intent.mask,
-    maybe: without(state.maybe, intent.mask),
+    shown: without(state.shown, twins) | intent.mask,
+    maybe: without(state.maybe, twins | intent.mask),
     shownOptions: intent.options,
-    addUntil: result.ambiguous ? Math.max(state.addUntil, intent.until) : state.addUntil,
+    ...(result.ambiguous ? mayArrive(state, intent) : {}),
   };
+}
+
+/** A register that may still be carried out: no withdraw, and no register of anything else, before it cannot any more. */
+function mayArrive(state: UnitState, intent: Intent): Pick<UnitState, 'addUntil'> & { readonly addOptions: string } {
+  const same = state.addOptions === undefined || state.addOptions === intent.options;
+  return { addUntil: Math.max(state.addUntil, intent.until), addOptions: same ? intent.options : '*' };
 }
 
 /** A call whose answer is not known, our own or a dead worker's: its parts are uncertain and the opposite call waits. */
@@ -48,10 +57,15 @@ export function uncertain(state: UnitState, intent: Intent, createOnly: boolean)
     return { ...base, uncertain: [...state.uncertain, node] };
   }
   if (intent.op === 'register') {
+    // It may have replaced the options, and columns by their twins.
+    const twins = twinsOf(state, intent.mask) & (state.shown | state.maybe);
+    const { shownOptions, ...rest } = base;
     return {
-      ...base,
-      maybe: state.maybe | without(intent.mask, state.shown),
-      addUntil: Math.max(state.addUntil, intent.until),
+      ...rest,
+      ...(shownOptions === intent.options ? { shownOptions } : {}),
+      shown: without(state.shown, twins),
+      maybe: state.maybe | twins | without(intent.mask, state.shown),
+      ...mayArrive(state, intent),
     };
   }
   // A cascade may have taken the table edge too; the mask says so, because the last chunk carries its bit.
@@ -104,7 +118,7 @@ export function finished(state: UnitState): boolean {
     Object.keys(state.claims).length === 0 &&
     state.nodes.length === 0 &&
     state.uncertain.length === 0 &&
-    without(state.shown | state.maybe, state.foreign ?? NONE) === NONE &&
+    notOurs(state, state.shown | state.maybe) === (state.shown | state.maybe) &&
     state.intent === undefined
   );
 }

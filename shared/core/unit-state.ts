@@ -84,6 +84,8 @@ export interface UnitState {
   readonly foreign?: Mask;
   /** Digest of the loud options of the last register. */
   readonly shownOptions?: string;
+  /** Digest of the options of registers that may still arrive before `addUntil`; `*` when they differ. */
+  readonly addOptions?: string;
   /** No withdraw before this: a register may still arrive (epoch ms). Never lowered. */
   readonly addUntil: number;
   /** No register before this: a withdraw may still arrive (epoch ms). Never lowered. */
@@ -148,7 +150,7 @@ export function intern(
   return { parts: all, mask };
 }
 
-const OPTIONAL = ['shownOptions', 'receipt', 'registeredAt', 'changedAt'] as const;
+const OPTIONAL = ['shownOptions', 'addOptions', 'receipt', 'registeredAt', 'changedAt'] as const;
 
 /** As the ledger stores it: masks in hex, column edges as short arrays. */
 export function encodeUnit(state: UnitState): JsonObject {
@@ -236,6 +238,7 @@ export function decodeUnit(body: JsonObject): UnitState {
     ...(raw.lease ? { lease: raw.lease } : {}),
     ...(raw.refusal ? { refusal: raw.refusal } : {}),
     ...(raw.shownOptions === undefined ? {} : { shownOptions: raw.shownOptions }),
+    ...(raw.addOptions === undefined ? {} : { addOptions: raw.addOptions }),
     ...(raw.receipt === undefined ? {} : { receipt: raw.receipt }),
     ...(raw.registeredAt === undefined ? {} : { registeredAt: raw.registeredAt }),
     ...(raw.changedAt === undefined ? {} : { changedAt: raw.changedAt }),

@@ -7,39 +7,42 @@ export interface CachedSecrets extends Secrets {
   refresh(name: string): Promise<JsonObject | undefined>;
 }
 
-interface Kept {
-  readonly value: Promise<JsonObject | undefined>;
-  readonly readAtMs: number;
+export interface CacheOptions {
+  readonly ttlMs: number;
+  /** How long a list is kept; 0, the default, is not at all. */
+  readonly listTtlMs?: number;
+  readonly now: () => number;
 }
 
 /**
  * Keeps what `inner.get` gives, absence included, for `ttlMs` milliseconds from the start of the read. Concurrent callers
  * share one read. A failure is passed on and not kept: the next call reads again.
  */
-export function cachedSecrets(
-  inner: Secrets,
-  options: { readonly ttlMs: number; readonly now: () => number },
-): CachedSecrets {
-  const { ttlMs, now } = options;
-  const kept = new Map<string, Kept>();
+export function cachedSecrets(inner: Secrets, { ttlMs, listTtlMs = 0, now }: CacheOptions): CachedSecrets {
+  const values = kept((name) => inner.get(name), ttlMs, now);
+  const lists = kept((prefix) => inner.list(prefix), listTtlMs, now);
+  return { get: values.get, refresh: values.refresh, list: lists.get };
+}
 
-  function refresh(name: string): Promise<JsonObject | undefined> {
-    const value = inner.get(name);
+function kept<T>(read: (key: string) => Promise<T>, ttlMs: number, now: () => number) {
+  const entries = new Map<string, { readonly value: Promise<T>; readonly readAtMs: number }>();
+
+  function refresh(key: string): Promise<T> {
+    const value = read(key);
     const entry = { value, readAtMs: now() };
-    kept.set(name, entry);
+    entries.set(key, entry);
     value.catch(() => {
       // A newer read may already have taken the place.
-      if (kept.get(name) === entry) kept.delete(name);
+      if (entries.get(key) === entry) entries.delete(key);
     });
     return value;
   }
 
   return {
-    async get(name) {
-      const entry = kept.get(name);
-      return entry !== undefined && now() - entry.readAtMs < ttlMs ? entry.value : refresh(name);
+    async get(key: string): Promise<T> {
+      const entry = entries.get(key);
+      return entry !== undefined && now() - entry.readAtMs < ttlMs ? entry.value : refresh(key);
     },
     refresh,
-    list: (prefix) => inner.list(prefix),
   };
 }

@@ -1,6 +1,7 @@
 import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import type { Services } from '../wiring.ts';
+import { admit, type Caller, type Scope, TRUSTED } from './access.ts';
 import { problem, problemOf } from './problem.ts';
 
 /** A request as verbs see it, whatever carried it here. */
@@ -12,6 +13,7 @@ export interface Request {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+  readonly caller: Caller;
   /** When the answer has to be on its way (epoch ms). */
   readonly deadlineMs: number;
 }
@@ -26,6 +28,8 @@ export interface Route {
   readonly method: string;
   /** e.g. `/manifests/{path+}`; `{name}` is one segment, `{name+}` the rest. */
   readonly path: string;
+  /** What a key must allow where one is needed; without it no key opens the route. `signed`: the route verifies by itself. */
+  readonly scope?: Scope | 'signed';
   handle(request: Request, services: Services): Promise<Answer>;
 }
 
@@ -37,7 +41,17 @@ export type HttpHandler = (
 export interface HttpEntry {
   readonly kind: 'http';
   readonly routes: readonly Route[];
+  readonly options: HttpOptions;
   open(services: Services): HttpHandler;
+}
+
+export interface HttpOptions {
+  /** Who the platform lets in: callers that AWS has authenticated (default), or everybody. */
+  readonly url?: 'iam' | 'public';
+  /** Doubled and trailing slashes in paths do not count. */
+  readonly tidy?: boolean;
+  /** What the local host reads of a body at most, in bytes; default what a function URL takes. */
+  readonly maxBodyBytes?: number;
 }
 
 /** Every answer carries these; they cost nothing and close what browsers leave open. */
@@ -53,10 +67,11 @@ const ANSWER_MARGIN_MS = 5_000;
 const ANSWER_WITHIN_MS = 25_000;
 
 /** A function behind a function URL (payload 2.0): picks the route, decodes, and turns failures into problem documents. */
-export function functionUrl(routes: readonly Route[]): HttpEntry {
+export function functionUrl(routes: readonly Route[], options: HttpOptions = {}): HttpEntry {
   return {
     kind: 'http',
     routes,
+    options,
     open: (services) =>
       middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
         .use(failuresAsProblems(services))
@@ -64,7 +79,7 @@ export function functionUrl(routes: readonly Route[]): HttpEntry {
           const answer = request.response;
           if (answer) answer.headers = { ...SECURITY_HEADERS, ...answer.headers };
         })
-        .handler((event, context) => answerTo(event, context, routes, services)) as unknown as HttpHandler,
+        .handler((event, context) => answerTo(event, context, { routes, options }, services)) as unknown as HttpHandler,
   };
 }
 
@@ -86,11 +101,11 @@ function failuresAsProblems(
 async function answerTo(
   event: APIGatewayProxyEventV2,
   context: Context,
-  routes: readonly Route[],
+  entry: Pick<HttpEntry, 'routes' | 'options'>,
   services: Services,
 ): Promise<APIGatewayProxyStructuredResultV2> {
   const method = event.requestContext.http.method;
-  const { matched, allowed } = findRoute(routes, method, event.rawPath);
+  const { matched, allowed } = findRoute(entry, method, event.rawPath);
   if (!matched) {
     return encode(
       allowed.length > 0
@@ -101,16 +116,24 @@ async function answerTo(
         : problem(404, `there is nothing at ${event.rawPath.slice(0, 200)}`),
     );
   }
+  const headers = Object.fromEntries(
+    Object.entries(event.headers).map(([name, value]) => [name.toLowerCase(), value ?? '']),
+  );
+  const { scope } = matched.route;
+  const access =
+    scope === 'signed'
+      ? { caller: TRUSTED }
+      : await admit(headers['authorization'], scope, entry.options.url ?? 'iam', services);
+  if ('refused' in access) return encode(access.refused);
   const left = context.getRemainingTimeInMillis() - ANSWER_MARGIN_MS;
   const answer = await matched.route.handle(
     {
       method,
       params: matched.params,
       query: new URLSearchParams(event.rawQueryString),
-      headers: Object.fromEntries(
-        Object.entries(event.headers).map(([name, value]) => [name.toLowerCase(), value ?? '']),
-      ),
+      headers,
       body: Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8'),
+      caller: access.caller,
       deadlineMs: services.deps.now() + Math.min(left, ANSWER_WITHIN_MS),
     },
     services,
@@ -125,11 +148,12 @@ interface Match {
 
 /** The route of a request, or the methods that its path would allow. */
 export function findRoute(
-  routes: readonly Route[],
+  { routes, options }: Pick<HttpEntry, 'routes' | 'options'>,
   method: string,
-  path: string,
+  rawPath: string,
 ): { readonly matched?: Match; readonly allowed: readonly string[] } {
   const allowed: string[] = [];
+  const path = options.tidy ? rawPath.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '') : rawPath;
   for (const route of routes) {
     const params = matchPath(route.path, path);
     if (!params) continue;

@@ -25,7 +25,8 @@ export interface Vendor {
    */
   readonly blocks: {
     readonly dataset: z.ZodObject;
-    readonly entry: z.ZodObject;
+    /** Absent where lineage can only be read: such a vendor is no target of a manifest. */
+    readonly entry?: z.ZodObject;
     check?(dataset: JsonObject): readonly string[];
   };
   /** Schema of the target's secret; its keys are in the vendor's README. */
@@ -129,6 +130,78 @@ export interface VendorClient {
   withdraw?(call: WithdrawCall, options: CallOptions): Promise<Receipt>;
   /** Whether the vendor already shows the table edge, and which of its columns. */
   present?(call: Call, options: CallOptions): Promise<Presence>;
+  /** Lineage that the vendor found out by itself, asked live. Nothing known about an existing start is an empty answer, not a failure. */
+  lineage?(query: LineageQuery, options: CallOptions): Promise<VendorLineage>;
+  /**
+   * What runs there and may have lineage. Each comes once; when the list has changed too much while it was read, it ends with
+   * a retryable `Failure`, so what did not come by the end is not there.
+   */
+  pipelines?(filter: PipelineFilter, options: CallOptions): AsyncIterable<Pipeline>;
+}
+
+/** Where to start, which way and how far to look. */
+export interface LineageQuery {
+  /** `job`: a job id, or id or name of its pipeline; `jobId`: a job id and nothing else; `table`: the vendor's id of a table. */
+  readonly start: { readonly job: string } | { readonly jobId: string } | { readonly table: string };
+  /** Part of the account to look in; default: the one of the secret. */
+  readonly namespace?: string;
+  readonly direction: 'upstream' | 'downstream' | 'both';
+  /** How many edges away from the start; at least 1. */
+  readonly depth: number;
+  readonly level: 'table' | 'column';
+  /** Whether a temporary table is meant. */
+  readonly temporary: boolean;
+}
+
+/** Secrets in `details` are masked already. */
+export interface VendorLineage {
+  readonly tables: readonly LineageTable[];
+  readonly edges: readonly LineageEdge[];
+  readonly jobs: readonly LineageJob[];
+  /** Request ids of the vendor. */
+  readonly receipts: readonly string[];
+}
+
+export interface LineageTable {
+  /** Unique in the answer: the vendor's own name, or the text of an edge's end that names no known table. */
+  readonly name: string;
+  /** As a manifest would say it; absent when the end is not resolved. */
+  readonly block?: JsonObject;
+  /** What the vendor tells besides, under its own field names. */
+  readonly details?: JsonObject;
+}
+
+export interface LineageEdge {
+  /** Indexes into `tables`. */
+  readonly from: number;
+  readonly to: number;
+  /** Ids of the jobs that make it. */
+  readonly jobs: readonly string[];
+  readonly columns: readonly { readonly from: string; readonly to: string }[];
+}
+
+export interface LineageJob {
+  readonly id: string;
+  readonly details: JsonObject;
+}
+
+export interface PipelineFilter {
+  readonly namespace?: string;
+  readonly name?: string;
+  /** Any of the values; without values any. */
+  readonly label?: { readonly key: string; readonly values?: readonly string[] };
+  /** In the vendor's words, e.g. `RUNNING`. */
+  readonly status?: string;
+}
+
+/** What was deployed and runs as jobs. */
+export interface Pipeline {
+  readonly id: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Ids of the jobs that run; if none runs, of the latest. */
+  readonly jobs: readonly string[];
 }
 
 export interface Presence {

@@ -109,6 +109,27 @@ it('says when a spent day begins anew, and counts across processes', async () =>
   await expect(second?.permit(Number.POSITIVE_INFINITY)).resolves.toBeUndefined();
 });
 
+it('spaces the calls of one process evenly', async () => {
+  const here = world([0], { callsPerSecond: 5 });
+  const [only] = here.processes;
+  const start = here.now();
+  const at: number[] = [];
+  void (async () => {
+    for (;;) {
+      await only?.permit(Number.POSITIVE_INFINITY);
+      at.push(here.now() - start);
+    }
+  })();
+  await here.advance(start + 1_000);
+  expect(at.slice(0, 5)).toEqual([0, 200, 400, 600, 800]);
+});
+
+it('limits nothing, and writes nothing, without a number', async () => {
+  const here = world([0], {});
+  for (let call = 0; call < 1_000; call += 1) await here.processes[0]?.permit(0);
+  expect(here.writes()).toBe(0);
+});
+
 it('refuses at once what could not start before its deadline', async () => {
   const here = world([0], { callsPerSecond: 1 });
   const [only] = here.processes;

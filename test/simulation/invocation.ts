@@ -19,6 +19,8 @@ export class Invocation {
   readonly id: string;
   readonly deadlineMs: number;
   dead = false;
+  /** It came to its end alive. */
+  ended = false;
   private readonly world: World;
   private readonly life: Life;
   private waits = 0;
@@ -71,7 +73,7 @@ export class Invocation {
   }
 
   private die(how: string): void {
-    if (this.dead) return;
+    if (this.dead || this.ended) return;
     this.dead = true;
     this.world.trace(() => `${this.id} ${how}`);
     this.world.died(this);

@@ -108,10 +108,17 @@ export class SimLedger {
   }
 }
 
+const DULL = new Set(['kind', 'version', 'id', 'owner', 'vendor', 'target', 'account', 'from', 'to', 'spec', 'quiet', 'parts', 'receipt', 'registeredAt', 'changedAt', 'goal', 'hash']);
+
+/** A row in a line: what is empty, and what never matters, left out. */
 function describe(row: Row): string {
-  const { kind: _k, version: _v, id: _i, vendor: _n, target: _t, from: _f, to: _o, spec: _s, quiet: _q, parts, ...body } = row.body;
-  const columns = (parts as [number, string, number, string, number][] | undefined)?.map(([, a, , b, d]) => `${a}>${b}${d ? '' : '~'}`).join();
-  return `${row.key}${columns === undefined ? '' : ` [${columns}]`}${row.expiresAt ? ' TOMB' : ''} ${JSON.stringify(body)}`;
+  const { parts } = row.body as { parts?: [number, string, number, string, number][] };
+  const columns = parts?.map(([, a, , b, direct]) => `${a}>${b}${direct ? '' : '~'}`).join();
+  const body = Object.entries(row.body).flatMap(([key, value]) => {
+    const text = JSON.stringify(value).replaceAll('"', '').replaceAll('----', '').replaceAll('manifests/', '');
+    return DULL.has(key) || ['0', '[]', '{}', ''].includes(text) ? [] : `${key}=${text}`;
+  });
+  return `${row.key}${columns === undefined ? '' : ` [${columns}]`}${row.expiresAt ? ' TOMB' : ''} ${body.join(' ')}`;
 }
 
 /** The bucket of a world. Status documents take time and are forgotten. */

@@ -9,8 +9,6 @@ export interface ShownEdge {
   /** `a>b`: is it direct? */
   readonly columns: Map<string, boolean>;
   tag: string | undefined;
-  /** What was there before us. */
-  readonly foreign: ReadonlySet<string> | undefined;
 }
 
 export interface ShownNode {
@@ -33,7 +31,7 @@ export class SimVendors {
       this.nodes.push({ pair, columns: new Set(columns.keys()), tag });
       return;
     }
-    const edge = this.edges.get(pair) ?? { columns: new Map(), tag: undefined, foreign: undefined };
+    const edge = this.edges.get(pair) ?? { columns: new Map(), tag: undefined };
     for (const [column, direct] of columns) edge.columns.set(column, direct);
     edge.tag = tag;
     this.edges.set(pair, edge);

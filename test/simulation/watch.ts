@@ -1,4 +1,5 @@
-import { decodeUnit } from '../../shared/core/unit-state.ts';
+import type { ColumnEdge } from '../../shared/core/edge.ts';
+import { decodeUnit, type UnitState } from '../../shared/core/unit-state.ts';
 import { columnsOf as partsOf } from '../../shared/core/claims.ts';
 import type { Row } from '../../shared/ledger/ledger.ts';
 import type { WithdrawCall } from '../../shared/vendors/vendor.ts';
@@ -6,7 +7,7 @@ import type { Invocation } from './invocation.ts';
 import { columnsOf, unitOf } from './vendors.ts';
 import type { World } from './world.ts';
 
-/** Owners that vanished together and must be held: their columns by unit. */
+/** Owners that vanished together and must be held: their columns by unit, with the direct flag. */
 export interface Guard {
   readonly owners: ReadonlySet<string>;
   readonly units: ReadonlyMap<string, ReadonlySet<string>>;
@@ -19,6 +20,8 @@ interface OwnerBody {
   readonly held?: { readonly id: string; readonly units: { readonly ids?: readonly string[] } };
   readonly vanish?: unknown;
 }
+
+const nameOf = (each: ColumnEdge): string => `${each.from.column}>${each.to.column}`;
 
 /** Rules that hold at every moment, checked as things happen. */
 export class Watch {
@@ -44,7 +47,7 @@ export class Watch {
     if (!state || !intent || intent.op !== op || !state.lease?.token.startsWith(`${inv.id}.`)) {
       world.violate(`${inv.id} calls ${op} ${unit} without a stored intent`);
     } else {
-      const meant = new Set(partsOf(state, intent.mask).map((each) => `${each.from.column}>${each.to.column}`));
+      const meant = new Set(partsOf(state, intent.mask).map(nameOf));
       for (const column of columnsOf(call).keys()) {
         if (!meant.has(column)) world.violate(`${inv.id} calls ${op} ${unit} with ${column}, which its intent does not hold`);
       }
@@ -53,7 +56,11 @@ export class Watch {
       for (const guard of this.guards) {
         const columns = guard.units.get(unit);
         if (!columns) continue;
-        if (call.columns.length === 0 || call.cascade || [...columnsOf(call).keys()].some((each) => columns.has(each))) {
+        // Somebody else who wants a column with the other direct flag makes it go and come again.
+        const others = Object.entries(state?.claims ?? {}).filter(([owner]) => !guard.owners.has(owner));
+        const declared = new Set(others.flatMap(([, claim]) => partsOf(state as UnitState, claim.mask).map(nameOf)));
+        const gone = [...columnsOf(call)].some(([each, direct]) => columns.has(`${each} ${direct}`) && !declared.has(each));
+        if (call.columns.length === 0 || call.cascade || gone) {
           world.violate(`${inv.id} withdraws ${unit}, which ${[...guard.owners].join()} held when they vanished together`);
         }
       }
@@ -82,12 +89,13 @@ export class Watch {
     const gained = (body.held.units.ids ?? []).filter((id) => !known.has(id));
     if (gained.length === 0) return;
     const base = this.base.get(`owner/${owner}`);
-    const settled = new Set(base?.units.ids ?? []);
+    if (base?.units.ids === undefined) return;
+    const settled = new Set(base.units.ids);
     const foreign = gained.filter((id) => !settled.has(id));
     if (foreign.length > 0) world.violate(`${owner}: held what it never settled: ${foreign.join()}`);
-    const count = base?.counts['dataphin'] ?? 0;
+    const count = base.counts['dataphin'] ?? 0;
     const { ratio, smallTarget } = world.settings.policy;
-    if (count < smallTarget || gained.length <= ratio * count) {
+    if (count < smallTarget || (body.held.units.ids?.length ?? 0) <= ratio * count) {
       world.violate(`${owner}: held ${gained.length} of ${count} edges, which is below the threshold`);
     }
   }
@@ -101,7 +109,7 @@ export class Watch {
       for (const [pair, { columns }] of version?.pairs ?? []) {
         const unit = unitOf('dataphin', pair);
         const all = units.get(unit) ?? new Set<string>();
-        for (const column of columns.keys()) all.add(column);
+        for (const [column, direct] of columns) all.add(`${column} ${direct}`);
         units.set(unit, all);
       }
     }

@@ -42,6 +42,8 @@ export class World {
   readonly manifests = new Map<string, Version>();
   readonly watch: Watch;
   readonly mutant: Mutant | undefined;
+  /** Columns of the edges that others put there before us. */
+  readonly foreign = new Map<string, ReadonlySet<string>>();
   readonly configured = new Set<string>(['dataphin', 'dataarts']);
   readonly violations: string[] = [];
   readonly lines: string[] | undefined;
@@ -145,7 +147,8 @@ export class World {
     const { random, profile } = this;
     this.started += 1;
     const offset = Math.floor(random.pick(this.offsets));
-    const slice = random.pick(profile.slices);
+    // A pass that is cut short leaves owners to the next one; at the end it must reach them all.
+    const slice = this.faults ? random.pick(profile.slices) : 60_000;
     const killAt = this.faults && random.chance(profile.killRate) ? random.between(1, 40) : Number.POSITIVE_INFINITY;
     const inv = new Invocation(this, `i${this.started}`, {
       offset,
@@ -157,6 +160,7 @@ export class World {
     this.trace(() => `${inv.id} starts on a clock ${offset >= 0 ? '+' : ''}${offset} ms, ${slice} ms`);
     const end = (failed: unknown): void => {
       if (inv.dead) return;
+      inv.ended = true;
       this.running -= 1;
       done(failed !== undefined);
       this.settleIdle();
@@ -223,7 +227,7 @@ export class World {
       id: () => inv.newId(),
       alive: (lease) => lease.until > inv.now(),
     };
-    return { deps, log: silentLog, settings: {} as Services['settings'] };
+    return { deps, log: silentLog } as Partial<Services> as Services;
   }
 
   private targets(inv: Invocation): Target[] {

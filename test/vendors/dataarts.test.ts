@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../shared/core/json.ts';
 import { dataarts } from '../../shared/vendors/dataarts/index.ts';
+import { iamEndpointOf, readSecret } from '../../shared/vendors/dataarts/secret.ts';
 import { groupCount, type LineageInfo, lineageInfo } from '../../shared/vendors/dataarts/wire.ts';
 import type { Unit } from '../../shared/vendors/vendor.ts';
 import { type ColumnWords, columnEdge, dataset, entry, mappingInput } from './entries.ts';
@@ -249,11 +250,15 @@ describe('secret', () => {
     expect(() => dataarts.account(bad)).toThrow(expected);
     expect(() => dataarts.account(bad)).not.toThrow(/TESTAK0|TestSk0/);
   });
-  it('understands an IAM user but does not sign in with it yet', () => {
-    expect(dataarts.account(iam)).toContain('dayu.cn-north-4');
-    const { io } = surroundings();
-    expect(() => dataarts.connect(iam, io)).toThrow(expect.objectContaining({ kind: 'unsupported' }));
-    expect(() => dataarts.connect(iam, io)).toThrow(/"ak" and "sk"/);
+  it('finds where an IAM user signs in', () => {
+    const hostOf = (change: JsonObject) => iamEndpointOf(readSecret({ ...iam, ...change })).host;
+    expect(hostOf({})).toBe('iam.cn-north-4.myhuaweicloud.com');
+    expect(hostOf({ region: 'eu-west-101' })).toBe('iam.eu-west-101.myhuaweicloud.eu');
+    expect(hostOf({ iam_endpoint: 'https://iam.example/' })).toBe('iam.example');
+    const { region: _none, ...rest } = iam;
+    const elsewhere = (endpoint: string) => iamEndpointOf(readSecret({ ...rest, endpoint })).host;
+    expect(elsewhere('dayu.ap-southeast-1.myhuaweicloud.com')).toBe('iam.ap-southeast-1.myhuaweicloud.com');
+    expect(elsewhere('https://catalog.example')).toBe('iam.myhuaweicloud.com');
   });
 });
 

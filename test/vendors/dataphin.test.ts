@@ -152,8 +152,8 @@ describe('blocks', () => {
     for (const bad of [{ gid: 'g' }, { metadataSubType: 'TABLE' }, { referenceType: 'BY_NAME' }, { guid: '' }]) {
       expect(dataphin.blocks.dataset.safeParse(bad).success).toBe(false);
     }
-    expect(dataphin.blocks.entry.safeParse({ cascade: true }).success).toBe(false);
-    expect(dataphin.blocks.entry.safeParse({ tenantId: '99999999999999999999' }).success).toBe(false);
+    expect(dataphin.blocks.entry?.safeParse({ cascade: true }).success).toBe(false);
+    expect(dataphin.blocks.entry?.safeParse({ tenantId: '99999999999999999999' }).success).toBe(false);
   });
 });
 

@@ -79,6 +79,13 @@ export const DATAARTS_SECRET = {
   workspace_id: '1b59d3c777ad4d619b89eeac4f3cce87',
 };
 
+export const FLINK_SECRET = {
+  access_key_id: 'testAccessKeyId',
+  access_key_secret: 'testAccessKeySecret',
+  workspace: '710d6a64d8f34a',
+  namespace: 'default-namespace',
+};
+
 const GUID = 'odps.300000001.project1';
 
 export const dataphinCall: Call = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Failure, type FailureDetails, type FailureKind } from '../../shared/core/failure.ts';
-import { BUDGET_SPENT, createBudget } from '../../shared/http/budget.ts';
+import { BUDGET_SPENT } from '../../shared/http/budget.ts';
 import { attempts, retryAfterMs } from '../../shared/http/retry.ts';
 import { virtualClock } from './virtual-clock.ts';
 
@@ -108,49 +108,5 @@ describe('attempts', () => {
     expect(retryAfterMs('Thu, 01 Jan 1970 00:00:09 GMT', 4_000)).toBe(5_000);
     expect(retryAfterMs('soon', 0)).toBeUndefined();
     expect(retryAfterMs(undefined, 0)).toBeUndefined();
-  });
-});
-
-describe('budget', () => {
-  it('spaces calls evenly', async () => {
-    const clock = virtualClock(0);
-    const budget = createBudget({ callsPerSecond: 5, now: clock.now, sleep: clock.sleep });
-    const at: number[] = [];
-    for (let call = 0; call < 4; call += 1) {
-      await budget.permit(10_000);
-      at.push(clock.now());
-    }
-    expect(at).toEqual([0, 200, 400, 600]);
-    clock.advance(5_000);
-    await budget.permit(10_000);
-    expect(clock.now()).toBe(5_600);
-  });
-
-  it('gives simultaneous callers different slots', async () => {
-    const waits: number[] = [];
-    const budget = createBudget({ callsPerSecond: 2, now: () => 0, sleep: async (ms) => void waits.push(ms) });
-    await Promise.all([budget.permit(9_000), budget.permit(9_000), budget.permit(9_000)]);
-    expect(waits).toEqual([500, 1_000]);
-  });
-
-  it('rejects at once, and takes no slot, when the next one is after the deadline', async () => {
-    const clock = virtualClock(0);
-    const budget = createBudget({ callsPerSecond: 1, now: clock.now, sleep: clock.sleep });
-    await budget.permit(100);
-    const refused = { kind: 'throttled', code: BUDGET_SPENT, retryAfterMs: 1_000, maybeApplied: false };
-    await expect(budget.permit(100)).rejects.toMatchObject(refused);
-    await expect(budget.permit(999)).rejects.toMatchObject(refused);
-    expect(clock.slept).toEqual([]);
-    await budget.permit(1_000);
-    expect(clock.now()).toBe(1_000);
-  });
-
-  it('limits nothing without a number', async () => {
-    const budget = createBudget({
-      callsPerSecond: undefined,
-      now: () => 9,
-      sleep: () => Promise.reject(new Error('slept')),
-    });
-    await expect(budget.permit(0)).resolves.toBeUndefined();
   });
 });

@@ -13,7 +13,7 @@ describe('the list of vendors', () => {
       .map((each) => each.name);
     expect(new Set(names).size).toBe(names.length);
     expect(folders).toEqual(expect.arrayContaining(names));
-    expect(names).toEqual(['dataphin', 'dataarts']);
+    expect(names).toEqual(['dataphin', 'dataarts', 'flink']);
   });
   it.each(vendors)('$name says how to take back by hand what it cannot', ({ abilities }) => {
     expect(abilities.withdraw || (abilities.withdrawHint ?? '').length > 20).toBe(true);

@@ -36,11 +36,16 @@ export function heldLineage(seed: Seed): Json {
   }));
 }
 
-/** Finds what the end of a relation means: column id, table id, name of the only such table, else the text itself. */
-function places(info: LineageInfo): (end: string) => Place {
+/** Finds what the end of a relation means: column id, table id, id of a node with one table, name of the only such table, else the text itself. */
+export function places(info: LineageInfo): (end: string) => Place {
   const byId = new Map<string, Place>();
+  const byNode = new Map<string, Place>();
   const byName = new Map<string, Place | undefined>();
   for (const node of info.nodes ?? []) {
+    const [only, ...others] = node.tables ?? [];
+    if (only !== undefined && others.length === 0) {
+      byNode.set(node.id, { table: [node.catalogName, node.databaseName, only.tableName].filter(Boolean).join('.') });
+    }
     for (const { id, tableName, columns } of node.tables ?? []) {
       const table = [node.catalogName, node.databaseName, tableName].filter(Boolean).join('.');
       byId.set(id, { table });
@@ -48,5 +53,5 @@ function places(info: LineageInfo): (end: string) => Place {
       for (const { id: columnId, columnName } of columns ?? []) byId.set(columnId, { table, column: columnName });
     }
   }
-  return (end) => byId.get(end) ?? byName.get(end) ?? { table: end };
+  return (end) => byId.get(end) ?? byNode.get(end) ?? byName.get(end) ?? { table: end };
 }

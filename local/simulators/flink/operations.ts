@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { type Refusal, refusal } from '../alibaba-gateway.ts';
 import type { Json } from '../product.ts';
 import { listed, pageOf } from './listing.ts';
+import { reached } from './reach.ts';
 import type { Deployment, Job, Seed } from './seed.ts';
 
 /** What an operation is asked: the decoded parts of its path, its query, and its JSON body. */
@@ -114,7 +115,7 @@ function getLineageInfo({ query, body, workspace }: Asked, world: World): Outcom
     const why = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`).join('; ');
     return { refusal: refusal(400, 'InvalidParameter.Format', why) };
   }
-  const { id, idType, isColumnLevel, namespace } = parsed.data;
+  const { id, idType, isColumnLevel, namespace, direction, depth } = parsed.data;
   if (parsed.data.workspace !== workspace) {
     return failed('Simulated.WorkspaceMismatch', 'The workspace of the body is not the one of the header.');
   }
@@ -124,10 +125,9 @@ function getLineageInfo({ query, body, workspace }: Asked, world: World): Outcom
   }
   const type = idType?.toUpperCase();
   if (type !== 'JOB' && type !== 'TABLE') return failed('Simulated.InvalidIdType', 'idType must be JOB or TABLE.');
-  const info = Object.hasOwn(world.seed.lineage, id) ? world.seed.lineage[id] : undefined;
-  if (info === undefined && !(type === 'JOB' && world.seed.jobs.some((job) => job.jobId === id))) {
-    return failed('Simulated.NotFound', `There is no ${type.toLowerCase()} ${id}.`);
-  }
+  const found = reached(world.seed, { id, type, direction: direction ?? 'BOTH', depth: depth ?? 1 });
+  if (found === undefined) return failed('Simulated.NotFound', `There is no ${type.toLowerCase()} ${id}.`);
+  const info = found.info;
   if (info === undefined) return { data: { nodes: [], edges: { tableLineage: [], columnLineage: [] }, jobInfos: [] } };
   const edges = isColumnLevel === true ? info.edges : { ...info.edges, columnLineage: [] };
   const jobInfos = info.jobInfos?.map((job) => ({

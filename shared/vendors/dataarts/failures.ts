@@ -10,10 +10,15 @@ interface Rule {
   readonly kind: FailureKind;
   /** What a person should look at. */
   readonly advice: string;
+  /** The same where an IAM user signs in and not a key. */
+  readonly tokenAdvice?: string;
 }
 
 const exactly = (status: number) => [status, status] as const;
 const KEYS = '"ak" and "sk" in the target\'s secret';
+const TOKEN =
+  'DataArts takes no token of this IAM user, not even a new one: check "iam_endpoint", "region" and "project_id" in the target\'s secret, which must be of one region';
+const USER_ROLE = 'Give the user of "iam_user" the role DAYU Administrator, or DAYU User with a role in the workspace';
 const SUPPORT = 'If it lasts, take the request id to Huawei Cloud support';
 const CONFIG =
   'The API itself is not set up right at this endpoint. Check "endpoint" or "region" in the target\'s secret';
@@ -42,6 +47,7 @@ const RULES: readonly Rule[] = [
     status: exactly(401),
     kind: 'denied',
     advice: `${KEYS} are wrong. Correct them before trying again: after 5 failures in a row Huawei locks the caller out for 5 minutes`,
+    tokenAdvice: TOKEN,
   },
   {
     code: /^APIGW\.0303/,
@@ -54,8 +60,14 @@ const RULES: readonly Rule[] = [
     status: exactly(401),
     kind: 'denied',
     advice: '"security_token" in the target\'s secret has expired or belongs to another region; renew it',
+    tokenAdvice: TOKEN,
   },
-  { status: exactly(401), kind: 'denied', advice: `Check ${KEYS}, and "security_token" if they are temporary` },
+  {
+    status: exactly(401),
+    kind: 'denied',
+    advice: `Check ${KEYS}, and "security_token" if they are temporary`,
+    tokenAdvice: TOKEN,
+  },
   {
     code: /^APIGW\.0310/,
     status: exactly(403),
@@ -67,6 +79,7 @@ const RULES: readonly Rule[] = [
     status: exactly(403),
     kind: 'denied',
     advice: 'Give the user of "ak" the role DAYU Administrator, or DAYU User with a role in the workspace',
+    tokenAdvice: USER_ROLE,
   },
   {
     code: /^APIGW\.(0401|0402|0404)/,
@@ -85,6 +98,7 @@ const RULES: readonly Rule[] = [
     kind: 'denied',
     advice:
       'Give the user of "ak" a role in the workspace, and check "project_id" and "workspace_id" in the target\'s secret',
+    tokenAdvice: USER_ROLE,
   },
   {
     code: /^APIGW\.0101/,
@@ -136,6 +150,7 @@ export function failureOf(
   answer: HttpAnswer,
   secrets: readonly (string | undefined)[],
   nowMs: number,
+  signIn: 'keys' | 'token' = 'keys',
 ): Failure {
   const parsed = errorSchema.safeParse(parseAnswer(answer.body));
   const body = parsed.success ? parsed.data : {};
@@ -151,10 +166,11 @@ export function failureOf(
     ...(hint === undefined ? {} : { retryAfterMs: hint }),
   };
   const label = [`HTTP ${answer.status}`, ...(code === '' ? [] : [code])].join(', ');
+  const advice = (signIn === 'token' ? rule.tokenAdvice : undefined) ?? rule.advice;
   const outcome = rule.kind === 'unknown-outcome' ? 'gave no usable answer to' : 'did not carry out';
   return new Failure(
     rule.kind,
-    `DataArts ${outcome} ${operation} (${label})${words === '' ? '' : `: "${words}"`}. ${rule.advice}.`,
+    `DataArts ${outcome} ${operation} (${label})${words === '' ? '' : `: "${words}"`}. ${advice}.`,
     details,
   );
 }

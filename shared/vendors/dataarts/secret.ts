@@ -64,6 +64,21 @@ export function endpointOf(secret: Secret): Endpoint {
   return endpoint;
 }
 
+/**
+ * `iam_endpoint`, else IAM's host of the region, which the DataArts host names too; else the global one (Huawei IAM, "Obtaining
+ * a User Token Through Password Authentication", read 2026-11).
+ */
+export function iamEndpointOf(secret: Secret): Endpoint {
+  const [, hostRegion] = /^dayu\.([a-z0-9-]+)\.myhuaweicloud\./.exec(endpointOf(secret).host) ?? [];
+  const region = secret.region ?? hostRegion;
+  const domain = region?.startsWith('eu-west-101') ? 'myhuaweicloud.eu' : 'myhuaweicloud.com';
+  const standard = region === undefined ? 'iam.myhuaweicloud.com' : `iam.${region}.${domain}`;
+  const endpoint = parseEndpoint(secret.iam_endpoint ?? standard, secret.allow_http === true);
+  if (endpoint === undefined)
+    throw new Failure('invalid', `The DataArts secret cannot be used. iam_endpoint: ${ENDPOINT_RULE}`);
+  return endpoint;
+}
+
 /** `host/path#project/workspace`: what identifies the account in the ledger. */
 export function accountOf(secret: Secret): string {
   const { host, path } = endpointOf(secret);

@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { namingFile } from './converge/naming-file.ts';
+import { Failure } from './core/failure.ts';
+import { dynamodbLedger } from './ledger/dynamodb.ts';
+import { createLog, type Log } from './log.ts';
+import { s3Manifests } from './manifests/s3.ts';
+import type { Queue } from './queue/queue.ts';
+import { cachedSecrets } from './secrets/cached.ts';
+import type { Secrets } from './secrets/secrets.ts';
+import type { Settings } from './settings.ts';
+import { targetsOf } from './targets.ts';
+import type { Services } from './wiring.ts';
+
+/** A rotated secret is seen within this time. */
+const SECRETS_TTL_MS = 60_000;
+/** No ledger call takes longer, with all its attempts; leases count on it. */
+const LEDGER_MS = 5_000;
+/** Lambda's clocks are far better than this; leases and waits count on it. */
+const CLOCK_SKEW_MS = 5_000;
+
+/**
+ * Ledger in DynamoDB, bucket in S3, queue in SQS, secrets in Secrets Manager. Nothing is called yet. Throws `Failure`
+ * `invalid` when one of `TABLE`, `BUCKET` and `QUEUE_URL` is not set.
+ */
+export function awsServices(settings: Settings, options: { readonly log?: Log } = {}): Services {
+  const { table, bucket, queueUrl, secretPrefix } = complete(settings);
+  const log = options.log ?? createLog({ service: 'lineage-functions', level: settings.logLevel });
+  const manifests = s3Manifests(bucket);
+  const cache = { ttlMs: SECRETS_TTL_MS, listTtlMs: SECRETS_TTL_MS, now: Date.now };
+  const secrets = cachedSecrets(secretsOnUse(secretPrefix), cache);
+  const { hold } = settings;
+  const ledger = dynamodbLedger(table, { callMs: LEDGER_MS });
+  const id = () => randomBytes(15).toString('base64url');
+  return {
+    settings,
+    log,
+    secrets,
+    deps: {
+      ledger,
+      queue: queueOnUse(queueUrl),
+      manifests,
+      log,
+      targets: targetsOf(secrets, { ledger, id }),
+      naming: namingFile(manifests),
+      now: Date.now,
+      id,
+      // Its end lies behind its holder's deadline by twice the skew: nobody who holds it can still be at work.
+      alive: (lease) => lease.until > Date.now(),
+      settings: {
+        deployment: settings.deployment,
+        policy: { ratio: hold.withdrawRatio, singleRemoval: hold.singleRemovalLimit, smallTarget: hold.smallTarget },
+        graceMs: settings.vanishGraceMs,
+        lateBoundMs: settings.unknownWaitMs,
+        clockSkewMs: CLOCK_SKEW_MS,
+        ledgerTimeoutMs: LEDGER_MS,
+        callBudgetMs: 30_000,
+        concurrency: 8,
+      },
+    },
+  };
+}
+
+function complete({ aws = { secretPrefix: '' } }: Settings) {
+  const { table, bucket, queueUrl, secretPrefix } = aws;
+  if (table !== undefined && bucket !== undefined && queueUrl !== undefined) {
+    return { table, bucket, queueUrl, secretPrefix };
+  }
+  const names = { TABLE: table, BUCKET: bucket, QUEUE_URL: queueUrl };
+  const missing = Object.entries(names).flatMap(([name, value]) => (value === undefined ? [name] : []));
+  throw new Failure(
+    'invalid',
+    `Set ${missing.join(' and ')}, too, to keep everything in AWS, or none of ${Object.keys(names).join(', ')} to keep it in DATA_DIR.`,
+  );
+}
+
+// Not every function sends messages or needs credentials, and each SDK client takes time to load.
+
+function queueOnUse(url: string): Queue {
+  let opened: Promise<Queue> | undefined;
+  return {
+    async send(message, options) {
+      opened ??= import('./queue/sqs.ts').then(({ sqsQueue }) => sqsQueue(url));
+      return (await opened).send(message, options);
+    },
+  };
+}
+
+function secretsOnUse(prefix: string): Secrets {
+  let opened: Promise<Secrets> | undefined;
+  const open = () => {
+    opened ??= import('./secrets/secrets-manager.ts').then(({ secretsManagerSecrets }) =>
+      secretsManagerSecrets(prefix),
+    );
+    return opened;
+  };
+  return {
+    get: async (name) => (await open()).get(name),
+    list: async (beginning) => (await open()).list(beginning),
+  };
+}

@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ConvergeDeps } from './converge/deps.ts';
+import { namingFile } from './converge/naming-file.ts';
+import { sqliteLedger } from './ledger/sqlite.ts';
+import { openSqliteFile } from './ledger/sqlite-file.ts';
+import { createLog } from './log.ts';
+import { folderManifests } from './manifests/folder.ts';
+import { sqliteQueue } from './queue/sqlite.ts';
+import { cachedSecrets } from './secrets/cached.ts';
+import { fileSecrets } from './secrets/file.ts';
+import type { Settings } from './settings.ts';
+import { targetsOf } from './targets.ts';
+import type { EmbeddedOptions, EmbeddedServices } from './wiring.ts';
+
+const SECRETS_TTL_MS = 2_000;
+const MAX_ATTEMPTS = 8;
+
+/**
+ * Ledger and queue in one sqlite file, the bucket a folder, secrets files, all under DATA_DIR. One process at a time: a lease that
+ * another process left is dead, its intents are not.
+ */
+export async function embeddedServices(settings: Settings, options: EmbeddedOptions = {}): Promise<EmbeddedServices> {
+  const { dataDir } = settings;
+  const bucket = join(dataDir, 'bucket');
+  await mkdir(bucket, { recursive: true });
+  const log = options.log ?? createLog({ service: 'lineage-functions', level: settings.logLevel });
+  const file = openSqliteFile(join(dataDir, 'lineage.db'));
+  const ledger = sqliteLedger(file);
+  const queue = sqliteQueue(file, { now: Date.now, maxAttempts: MAX_ATTEMPTS });
+  const manifests = folderManifests(bucket);
+  const secrets = cachedSecrets(fileSecrets(join(dataDir, 'secrets')), { ttlMs: SECRETS_TTL_MS, now: Date.now });
+  const life = randomBytes(6).toString('base64url');
+  const id = () => `${life}-${randomBytes(9).toString('base64url')}`;
+  const deps: ConvergeDeps = {
+    ledger,
+    queue,
+    manifests,
+    log,
+    targets: targetsOf(secrets, { ledger, id, ...(options.simulated ? { simulated: options.simulated } : {}) }),
+    naming: namingFile(manifests),
+    ...(options.parse ? { parse: options.parse } : {}),
+    now: Date.now,
+    id,
+    alive: (lease) => lease.token.startsWith(`${life}-`) && lease.until > Date.now(),
+    settings: {
+      deployment: settings.deployment,
+      policy: {
+        ratio: settings.hold.withdrawRatio,
+        singleRemoval: settings.hold.singleRemovalLimit,
+        smallTarget: settings.hold.smallTarget,
+      },
+      graceMs: settings.vanishGraceMs,
+      lateBoundMs: settings.unknownWaitMs,
+      clockSkewMs: 0,
+      ledgerTimeoutMs: 1_000,
+      callBudgetMs: 30_000,
+      concurrency: 8,
+    },
+  };
+  return {
+    settings,
+    log,
+    deps,
+    secrets,
+    ledger,
+    queue,
+    bucket,
+    async close() {
+      await file.close();
+    },
+  };
+}
