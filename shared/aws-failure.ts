@@ -1,6 +1,6 @@
 import { Failure, type FailureKind } from './core/failure.ts';
 
-/** What an AWS SDK client throws, as far as it tells us anything (AWS SDK for JavaScript v3, read 2026-11). */
+/** What an AWS SDK client throws, as far as it tells us anything (AWS SDK for JavaScript v3). */
 interface SdkError {
   readonly name?: string;
   readonly code?: unknown;

@@ -25,6 +25,8 @@ export interface Settings {
   readonly logLevel: LogLevel;
   /** When withdrawals are held back until somebody releases them. */
   readonly hold: HoldSettings;
+  /** How events of orchestrators are read. */
+  readonly openlineage: OpenLineageSettings;
   /** Present when any of `TABLE`, `BUCKET` and `QUEUE_URL` is set; whether all are is for the wiring to say. */
   readonly aws?: AwsSettings;
 }
@@ -50,6 +52,23 @@ export interface HoldSettings {
   readonly smallTarget: number;
 }
 
+export interface OpenLineageSettings {
+  /** `OPENLINEAGE_RUNS`: a job declares the union of this many of its last completed runs. */
+  readonly runs: number;
+  /** `OPENLINEAGE_INDIRECT`: what becomes of columns that only filter, join, group or sort. */
+  readonly indirect: 'drop' | 'table' | 'keep';
+  /** `OPENLINEAGE_STRICT`: refuse events that the specification does not allow; otherwise be as lenient as Marquez. */
+  readonly strict: boolean;
+  /** `OPENLINEAGE_FAILED_RUNS`: whether batch runs that failed or were aborted declare lineage too. */
+  readonly failedRuns: boolean;
+  /** `OPENLINEAGE_SELF_EDGES`: whether a dataset may feed itself. */
+  readonly selfEdges: boolean;
+  /** `OPENLINEAGE_KEEP_SQL`: store facets that carry SQL, environment or source code; they may hold secrets. */
+  readonly keepSql: boolean;
+  /** `OPENLINEAGE_RUN_EXPIRY`, given in days: unfinished runs are forgotten after it, without withdrawing anything. */
+  readonly runExpiryMs: number;
+}
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const DAY_SECONDS = 86_400;
@@ -69,6 +88,13 @@ const schema = z.object({
   WITHDRAW_HOLD_RATIO: number({ from: 0, to: 1 }, '(0.3 is 30 %)').default(0.3),
   SINGLE_REMOVAL_LIMIT: number({ from: 0, to: 1_000_000, whole: true }, 'edges').default(100),
   SMALL_TARGET: number({ from: 0, to: 1_000_000, whole: true }, 'edges').default(10),
+  OPENLINEAGE_RUNS: number({ from: 1, to: 100, whole: true }, 'runs').default(3),
+  OPENLINEAGE_INDIRECT: choice(['drop', 'table', 'keep']).default('table'),
+  OPENLINEAGE_STRICT: choice(['no', 'yes']).default('no'),
+  OPENLINEAGE_FAILED_RUNS: choice(['ignore', 'publish']).default('ignore'),
+  OPENLINEAGE_SELF_EDGES: choice(['keep', 'drop']).default('keep'),
+  OPENLINEAGE_KEEP_SQL: choice(['no', 'yes']).default('no'),
+  OPENLINEAGE_RUN_EXPIRY: number({ from: 0.001, to: 3_650 }, 'days').default(7),
   TABLE: text(/^[A-Za-z0-9_.-]{3,255}$/, 'the name of a DynamoDB table').optional(),
   BUCKET: text(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of an S3 bucket').optional(),
   QUEUE_URL: text(/^https?:\/\/[^\s/]+\/\S+$/, 'the URL of an SQS queue').optional(),
@@ -108,6 +134,15 @@ export function readSettings(environment: Environment = process.env): Settings {
       withdrawRatio: values.WITHDRAW_HOLD_RATIO,
       singleRemovalLimit: values.SINGLE_REMOVAL_LIMIT,
       smallTarget: values.SMALL_TARGET,
+    },
+    openlineage: {
+      runs: values.OPENLINEAGE_RUNS,
+      indirect: values.OPENLINEAGE_INDIRECT,
+      strict: values.OPENLINEAGE_STRICT === 'yes',
+      failedRuns: values.OPENLINEAGE_FAILED_RUNS === 'publish',
+      selfEdges: values.OPENLINEAGE_SELF_EDGES === 'keep',
+      keepSql: values.OPENLINEAGE_KEEP_SQL === 'yes',
+      runExpiryMs: milliseconds(values.OPENLINEAGE_RUN_EXPIRY * DAY_SECONDS),
     },
     ...(aws === undefined ? {} : { aws }),
   };

@@ -97,7 +97,7 @@ async function round(work: Work): Promise<Converged | 'again'> {
   const ahead: OwnerState = {
     ...kept,
     ...(desired.kind === 'absent' && state.vanish ? { vanish: state.vanish } : {}),
-    ...(desired.kind === 'absent' && state.judged ? { judged: true } : {}),
+    ...(desired.kind === 'absent' && state.judged ? { judged: state.judged } : {}),
     settled: false,
     lease: { token: work.token, until: work.leaseUntil },
     units: await save(new Set([...decision.known, ...decision.claims.keys()]), work),
@@ -136,11 +136,11 @@ async function awaitVerdicts(state: OwnerState, row: Row | undefined, targets: T
   const edges = new Map<string, number>();
   const never = Object.keys(state.counts).length === 0;
   for (const target of targets.list) {
-    if (!target.vendor.abilities.withdraw) continue;
+    if (!target.vendor.abilities.withdraw || state.judged?.includes(target.account)) continue;
     const count = state.counts[target.account];
     if (count !== undefined || never) edges.set(target.account, count ?? 0);
   }
-  if (state.explicit || state.judged || edges.size === 0 || !row) return undefined;
+  if (state.explicit || edges.size === 0 || !row) return undefined;
   // Whoever waits holds no lease: the convergence that comes with the verdict must find the owner free.
   const { lease, watched: _w, ...free } = state;
   const vanish = state.vanish ?? { id: deps.id(), at: deps.now() };
@@ -271,8 +271,9 @@ async function finish(input: Finish): Promise<Converged | 'again'> {
   const heldState = await heldOf(input, work);
   // Released, but out of reach for now: still released when the target or the manifest comes back.
   const released = settled && allowed ? await stillReleased(allowed, decision, work) : allowed;
-  // What is out of reach has not been judged with the rest.
-  const judged = desired.kind === 'absent' && decision.kept.size === 0;
+  // A target that is out of reach is none of them: what goes there is judged when it comes back.
+  const accounts = input.targets.list.map((target) => target.account);
+  const judged = desired.kind === 'absent' ? [...new Set([...(state.judged ?? []), ...accounts])].sort() : undefined;
   const common = {
     ...rest,
     ...(heldState ? { held: heldState } : {}),

@@ -29,8 +29,8 @@ export interface OwnerState {
   readonly allowed?: StoredIds;
   /** The object is gone and the owner waits for a verdict of this id. */
   readonly vanish?: { readonly id: string; readonly at: number };
-  /** The object is gone and what that withdraws has been judged, once and for all, at every account. */
-  readonly judged?: boolean;
+  /** The object is gone, and what that withdraws has been judged, once and for all, at these accounts. */
+  readonly judged?: readonly string[];
   /** A person asked for the removal (HTTP DELETE): never held. */
   readonly explicit?: boolean;
   /** What is being applied and since when; a unit registered since then is news, an older one unchanged. */

@@ -4,7 +4,7 @@ import { judgeVanished } from '../core/policy.ts';
 import type { Row } from '../ledger/ledger.ts';
 import { commit } from './commit.ts';
 import type { ConvergeDeps } from './deps.ts';
-import { decodeOwner, ownerKey } from './owner.ts';
+import { decodeOwner, type OwnerState, ownerKey } from './owner.ts';
 
 /** What became of an owner whose object vanished, at one account. */
 export interface VanishVerdict {
@@ -102,7 +102,7 @@ export async function judge(account: string, ticket: string, deps: ConvergeDeps)
   const wait = vanished.lastAt + settings.graceMs - deps.now();
   if (wait > 0) return queue.send({ kind: 'judge', target: account, ticket }, { delayMs: wait });
 
-  const unsettled = await inFlux(new Set(Object.keys(vanished.owners)), deps);
+  const unsettled = await inFlux(account, vanished, deps);
   if (unsettled.length > 0 && vanished.postponed < POSTPONE_AT_MOST) {
     // Claims of new and changed owners come first, and what vanished unnoticed is judged with the rest.
     for (const owner of unsettled) await queue.send({ kind: 'converge', owner });
@@ -143,8 +143,8 @@ function judgeDelay(settings: ConvergeDeps['settings']): number {
   return Math.max(settings.graceMs, settings.ledgerTimeoutMs);
 }
 
-/** Owners whose object or absence the ledger does not reflect yet. */
-async function inFlux(waiting: ReadonlySet<string>, deps: ConvergeDeps): Promise<string[]> {
+/** Owners whose object or absence the ledger does not reflect yet, as far as it matters at this account. */
+async function inFlux(account: string, vanished: Vanished, deps: ConvergeDeps): Promise<string[]> {
   const flux: string[] = [];
   const present = new Set<string>();
   for (const prefix of OWNER_PREFIXES) {
@@ -162,12 +162,17 @@ async function inFlux(waiting: ReadonlySet<string>, deps: ConvergeDeps): Promise
     const absent = keys.filter((key) => !present.has(key.slice('owner/'.length)));
     for (const row of (await deps.ledger.getMany(absent)).values()) {
       const state = decodeOwner(row);
-      const known =
-        state.vanish !== undefined || state.explicit || state.judged || (state.settled && state.claimed === undefined);
-      if (!known && !waiting.has(state.owner)) flux.push(state.owner);
+      if (!known(state)) flux.push(state.owner);
     }
   }
   return flux;
+
+  function known({ owner, explicit, judged, settled, claimed, counts, vanish }: OwnerState): boolean {
+    if (explicit || judged?.includes(account) || (settled && claimed === undefined)) return true;
+    if (Object.keys(counts).length > 0 && counts[account] === undefined) return true;
+    const id = vanish?.id;
+    return id !== undefined && (vanished.owners[owner]?.id === id || vanished.verdicts[owner]?.id === id);
+  }
 }
 
 /** How many edges the ledger knows at an account. */

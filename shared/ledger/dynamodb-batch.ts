@@ -9,7 +9,7 @@ import type { AwsSession } from '../aws.ts';
 import { Failure } from '../core/failure.ts';
 import type { Item } from './dynamodb-items.ts';
 
-/** AWS, DynamoDB quotas, read 2026-11. */
+/** AWS, DynamoDB quotas. */
 const KEYS_PER_GET = 100;
 const ITEMS_PER_WRITE = 25;
 const BATCHES_AT_ONCE = 4;

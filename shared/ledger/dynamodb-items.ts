@@ -31,7 +31,7 @@ export interface Indexed {
 }
 
 const TOKEN_CHARACTERS = 8;
-/** A sort key holds 1,024 bytes (AWS, DynamoDB quotas, read 2026-11), and an entry's holds the row's key and a token. */
+/** A sort key holds 1,024 bytes (AWS, DynamoDB quotas), and an entry's holds the row's key and a token. */
 const MAX_KEY_BYTES = 1_024 - 1 - TOKEN_CHARACTERS;
 const MAX_ENTRY_BYTES = 1_500;
 /** Below this a row costs one write unit either way. */

@@ -1,11 +1,22 @@
+import type { JsonObject } from '../core/json.ts';
+
 /** Work that must not be lost: converge this owner, or judge what vanished at a target. */
 export type Message =
   | { readonly kind: 'converge'; readonly owner: string; readonly ticket?: string }
   | { readonly kind: 'judge'; readonly target: string; readonly ticket: string };
 
+/**
+ * Work that comes with OpenLineage events: take events in (`ref`: an object of the bucket that holds them, when they are too large
+ * for a message), or publish what a job or dataset declares now. `confined`: the sender may speak of its own jobs only.
+ */
+export type IntakeMessage =
+  | { readonly kind: 'events'; readonly events: readonly JsonObject[]; readonly confined?: boolean }
+  | { readonly kind: 'events'; readonly ref: string; readonly confined?: boolean }
+  | { readonly kind: 'publish'; readonly subject: { readonly kind: 'job' | 'dataset'; readonly namespace: string; readonly name: string } };
+
 /** Sending side. Durable when it resolves; delivered at least once, in any order, not before `delayMs`. */
 export interface Queue {
-  send(message: Message, options?: { readonly delayMs?: number }): Promise<void>;
+  send(message: Message | IntakeMessage, options?: { readonly delayMs?: number }): Promise<void>;
 }
 
 export interface Delivery {

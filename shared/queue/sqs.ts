@@ -15,7 +15,7 @@ export function sqsClient(config: SQSClientConfig = {}): SQSClient {
   return new SQSClient({ ...AWS_CLIENT, useQueueUrlAsEndpoint: false, ...config });
 }
 
-/** The longest delay of one message (AWS, SQS quotas, read 2026-11). */
+/** The longest delay of one message (AWS, SQS quotas). */
 const MAX_DELAY_SECONDS = 900;
 
 /**

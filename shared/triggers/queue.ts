@@ -1,7 +1,7 @@
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { asFailure } from '../core/failure.ts';
-import type { Message } from '../queue/queue.ts';
+import type { IntakeMessage, Message } from '../queue/queue.ts';
 import type { Services } from '../wiring.ts';
 
 export type QueueHandler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
@@ -20,9 +20,9 @@ export interface ObjectChange {
 const MARGIN_MS = 5_000;
 
 /** Work from our own queue. */
-export function queued(verb: (message: Message, services: Services, deadlineMs: number) => Promise<void>): QueueEntry {
+export function queued(verb: (message: Message | IntakeMessage, services: Services, deadlineMs: number) => Promise<void>): QueueEntry {
   return eachRecord(async (record, services, deadlineMs) => {
-    await verb(JSON.parse(record.body) as Message, services, deadlineMs);
+    await verb(JSON.parse(record.body) as Message | IntakeMessage, services, deadlineMs);
   });
 }
 

@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { type Emulator, stub } from './aws-emulators.ts';
 
 /**
- * S3's answers about objects, as its API reference gives them (read 2026-11), for one versioned bucket: deletes leave markers,
+ * S3's answers about objects, as its API reference gives them, for one versioned bucket: deletes leave markers,
  * a HEAD never has a body, listings are in UTF-8 order and encode keys when asked to. Any other bucket does not exist. What
  * it does not know it refuses with 501.
  */

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { type Emulator, stub } from './aws-emulators.ts';
 
 /**
- * Secrets Manager's answers, as its API reference gives them (read 2026-11): GetSecretValue and ListSecrets (pages of two,
+ * Secrets Manager's answers, as its API reference gives them: GetSecretValue and ListSecrets (pages of two,
  * whatever is asked for, so that paging is seen). It refuses whatever else it is asked.
  */
 export interface SecretsManagerStub extends Emulator {

@@ -194,6 +194,65 @@ describe('GetLineageInfo', () => {
   });
 });
 
+describe('what is reached from a start', () => {
+  const one = (id: string, database: string, table: string) => ({
+    id,
+    catalogName: 'c',
+    databaseName: database,
+    tables: [{ id: `t${id}`, tableName: table, columns: [{ id: `c${id}`, columnName: 'x' }] }],
+  });
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((table, at) => one(String(at), 'db', table));
+  const step = (job: string, left: object | undefined, right: object | undefined, from: string, to: string) => ({
+    nodes: [left, right],
+    edges: {
+      tableLineage: [{ source: from, destination: to, jobId: job }],
+      columnLineage: [{ source: `c${from.slice(1)}`, destination: `c${to.slice(1)}`, jobId: job }],
+    },
+    jobInfos: [{ id: job, properties: {} }],
+  });
+  const chain = {
+    j1: step('j1', a, b, 't0', 't1'),
+    j2: step('j2', b, c, 't1', 't2'),
+    j3: step('j3', c, d, 't2', 't3'),
+  };
+  beforeEach(async () => {
+    await sandbox(url, 'PUT', 'seed', { lineage: chain });
+  });
+  const edges = async (more: object) => {
+    const { body } = await lineage(more);
+    const found = at(body, 'data', 'edges', 'tableLineage') as { source: string; destination: string }[] | undefined;
+    return found?.map(({ source, destination }) => `${source}>${destination}`).sort();
+  };
+
+  test.each<[object, string[]]>([
+    [{ id: 't1', idType: 'TABLE', direction: 'UPSTREAM' }, ['t0>t1']],
+    [{ id: 't1', idType: 'table', direction: 'Downstream' }, ['t1>t2']],
+    [{ id: 't1', idType: 'TABLE', direction: 'BOTH' }, ['t0>t1', 't1>t2']],
+    [{ id: 't1', idType: 'TABLE', direction: 'DOWNSTREAM', depth: 2 }, ['t1>t2', 't2>t3']],
+    [{ id: 't0', idType: 'TABLE', direction: 'UPSTREAM', depth: 9 }, []],
+    [{ id: 't0', idType: 'TABLE', depth: 9 }, ['t0>t1', 't1>t2', 't2>t3']],
+    [{ id: 'j2', idType: 'job' }, ['t1>t2']],
+    [{ id: 'j2', depth: 2 }, ['t0>t1', 't1>t2', 't2>t3']],
+    [{ id: 'j2', depth: 2, direction: 'UPSTREAM' }, ['t0>t1', 't1>t2']],
+  ])('%j', async (more, expected) => {
+    expect(await edges(more)).toEqual(expected);
+  });
+
+  test('with the tables and jobs that the relations name, and no others', async () => {
+    const { body } = await lineage({ id: 't1', idType: 'TABLE', direction: 'DOWNSTREAM' });
+    expect(pluck(at(body, 'data', 'nodes'), 'id')).toEqual(['1', '2']);
+    expect(pluck(at(body, 'data', 'jobInfos'), 'id')).toEqual(['j2\n']);
+    expect(at(body, 'data', 'edges', 'columnLineage')).toEqual([{ source: 'c1', destination: 'c2', jobId: 'j2' }]);
+  });
+
+  test.each([[{ id: 'j1', idType: 'TABLE' }], [{ id: 't1', idType: 'JOB' }], [{ id: 'c1', idType: 'TABLE' }]])(
+    'an id of the other kind is not found: %j',
+    async (more) => {
+      expect((await lineage(more)).body).toMatchObject({ success: false, errorCode: 'Simulated.NotFound' });
+    },
+  );
+});
+
 describe('the lists', () => {
   const names = (reply: Reply) => pluck(reply.body.data, 'name');
 

@@ -80,7 +80,7 @@ const RULES: readonly Rule[] = [
   { words: /not (?:be )?found|not exist|no such|there is no/i, kind: 'missing', advice: UNKNOWN },
   { words: /forbidden|denied|unauthori[sz]ed|no permission|not permitted/i, kind: 'denied', advice: RIGHTS },
   {
-    words: /internal ?error|internal ?server|unavailable|time[d ]?-?out|temporar|backend/i,
+    words: /internal ?error|internal ?server|unavailable|timed?[ -]?out|temporar|backend/i,
     kind: 'unavailable',
     advice: LATER,
   },

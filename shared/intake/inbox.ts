@@ -1,0 +1,77 @@
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { Failure } from '../core/failure.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { IntakeMessage } from '../queue/queue.ts';
+import type { Services } from '../wiring.ts';
+
+const zip = promisify(gzip);
+const unzip = promisify(gunzip);
+
+/** Well under what one queue message may hold (AWS, SQS quotas, read 2026-11: 262,144 bytes at the least), in characters of ASCII. */
+const MESSAGE_CHARACTERS = 180_000;
+/** Holds events that are too large for a message. No notifications exist for it. */
+const PREFIX = 'inbox/';
+const INBOX_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Stores events durably before they are acknowledged: as queue messages, several to one where they are small, and by pointer to an object
+ * where one is too large. What is stored twice, because an answer was lost, is taken in twice, which changes nothing.
+ */
+export async function storeEvents(
+  events: readonly JsonObject[],
+  options: { readonly confined: boolean },
+  services: Services,
+): Promise<void> {
+  const { deps } = services;
+  const confined = options.confined ? { confined: true } : {};
+  const sends: Promise<void>[] = [];
+  let batch: JsonObject[] = [];
+  let size = 0;
+  const flush = () => {
+    if (batch.length > 0) sends.push(deps.queue.send({ kind: 'events', events: batch, ...confined }));
+    batch = [];
+    size = 0;
+  };
+  for (const event of events) {
+    const length = asciiLength(event);
+    if (length > MESSAGE_CHARACTERS) {
+      sends.push(storeLarge(event, confined, services));
+      continue;
+    }
+    if (size + length > MESSAGE_CHARACTERS) flush();
+    batch.push(event);
+    size += length;
+  }
+  flush();
+  await Promise.all(sends);
+}
+
+async function storeLarge(event: JsonObject, confined: { readonly confined?: boolean }, { deps }: Services): Promise<void> {
+  const day = new Date(deps.now()).toISOString().slice(0, 10);
+  const ref = `${PREFIX}${day}/${deps.id()}.json.gz`;
+  await deps.manifests.put(ref, await zip(JSON.stringify([event])), 'application/gzip');
+  await deps.queue.send({ kind: 'events', ref, ...confined });
+}
+
+/** Queues write other characters as `\uXXXX`. */
+function asciiLength(event: JsonObject): number {
+  const json = JSON.stringify(event);
+  let length = json.length;
+  for (let at = 0; at < json.length; at += 1) if (json.charCodeAt(at) > 126) length += 5;
+  return length;
+}
+
+/** The events of a message; undefined when they have been taken in before and are gone. */
+export async function loadEvents(message: IntakeMessage & { readonly kind: 'events' }, { deps }: Services): Promise<readonly JsonObject[] | undefined> {
+  if ('events' in message) return message.events;
+  const object = await deps.manifests.get(message.ref, { maxBytes: INBOX_BYTES });
+  if (!object) return undefined;
+  const events: unknown = JSON.parse((await unzip(object.bytes)).toString('utf8'));
+  if (!Array.isArray(events)) throw new Failure('invalid', `${message.ref} holds no events`);
+  return events as readonly JsonObject[];
+}
+
+export async function forgetEvents(message: IntakeMessage & { readonly kind: 'events' }, { deps }: Services): Promise<void> {
+  if ('ref' in message) await deps.manifests.delete(message.ref);
+}

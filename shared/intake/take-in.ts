@@ -1,0 +1,127 @@
+import type { ConvergeDeps } from '../converge/deps.ts';
+import { digest } from '../core/digest.ts';
+import { asFailure } from '../core/failure.ts';
+import { type LineageEvent, readEvent, type Subject } from '../formats/openlineage/event.ts';
+import { idOf } from '../formats/openlineage/facts.ts';
+import { type Life, laterLife, lifeChanges } from '../formats/openlineage/life.ts';
+import { counts, edgesOfRun, factsOfRun, hashOf, laterStatement, mergeRuns, type Run, runOf, type Statement, statementOf } from '../formats/openlineage/run.ts';
+import { deriveEdges, type DatasetEdge } from '../formats/openlineage/derive.ts';
+import type { IntakeMessage } from '../queue/queue.ts';
+import type { Services } from '../wiring.ts';
+import { forgetEvents, loadEvents } from './inbox.ts';
+import { letExpire, mergeStored } from './stored.ts';
+import { changeSubject, datasetIndex, decodeSubject, indexed, lifeKey, MANY, runKey, statementKey, withRun } from './subject.ts';
+
+/** Events of one job come in bursts; what it declares is published once for all that arrive within this time. */
+const GATHER_MS = 250;
+
+/** Merges the events of a message into what is known, and has what they change published. Idempotent; safe to run side by side. */
+export async function takeIn(message: IntakeMessage & { readonly kind: 'events' }, services: Services): Promise<void> {
+  const { log } = services;
+  const raw = await loadEvents(message, services);
+  if (!raw) return;
+  const runs = new Map<string, Run>();
+  const statements: LineageEvent[] = [];
+  for (const each of raw) {
+    // What was accepted is read leniently: the settings may have changed since.
+    const read = readEvent(each, { strict: false });
+    if ('problems' in read) {
+      log.error('a stored event cannot be read', { problems: read.problems.length });
+      continue;
+    }
+    const { event } = read;
+    if (!message.confined) await liveAndDie(event, services);
+    if (event.kind === 'run') {
+      const run = runOf(event, services.settings.openlineage);
+      const key = runKey(run.subject, run.runId);
+      const known = runs.get(key);
+      runs.set(key, known ? mergeRuns(known, run) : run);
+    } else statements.push(event);
+  }
+  for (const [key, run] of runs) await takeRun(key, run, services);
+  for (const event of statements) await takeStatement(event, services);
+  await forgetEvents(message, services).catch((thrown: unknown) =>
+    log.warn('an object in the inbox was not removed', { reason: asFailure(thrown).message }),
+  );
+}
+
+async function takeRun(key: string, news: Run, services: Services): Promise<void> {
+  const { deps } = services;
+  const options = services.settings.openlineage;
+  const expiry = () => Math.ceil((deps.now() + options.runExpiryMs) / 1_000);
+  const { value: run } = await mergeStored(key, news, mergeRuns, (merged) => (counts(merged, options) ? undefined : expiry()), deps);
+  if (!counts(run, options)) return;
+  const edges = edgesOfRun(run, options);
+  const counted = { key, runId: run.runId, at: run.at, hash: hashOf(factsOfRun(run)), datasets: datasetsOf(edges) };
+  let displaced: readonly string[] = [];
+  await changeSubject(
+    run.subject,
+    (state) => {
+      const known = state.runs.find((each) => each.key === key);
+      // A copy of an event, or of one that a concurrent delivery has already told more of.
+      if (known && known.hash === counted.hash && known.at >= counted.at) return undefined;
+      const next = withRun(state.runs, known && known.at > counted.at ? { ...counted, at: known.at } : counted, options.runs);
+      displaced = next.displaced.map((each) => each.key);
+      if (displaced.includes(key)) return undefined;
+      return { ...state, runs: next.runs };
+    },
+    GATHER_MS,
+    deps,
+  );
+  for (const each of displaced) await letExpire(each, expiry(), deps);
+}
+
+async function takeStatement(event: LineageEvent, services: Services): Promise<void> {
+  const { deps } = services;
+  const options = services.settings.openlineage;
+  const news = statementOf(event, options);
+  if (!news) return;
+  const never = () => undefined;
+  const { value } = await mergeStored<Statement>(statementKey(event.subject), news, laterStatement, never, deps);
+  const said = { hash: `${value.at} ${value.hash}`, datasets: datasetsOf(deriveEdges(value.facts, options)) };
+  await changeSubject(
+    event.subject,
+    (state) => (state.said?.hash === undefined || state.said.hash < said.hash ? { ...state, said } : undefined),
+    GATHER_MS,
+    deps,
+  );
+}
+
+function datasetsOf(edges: readonly DatasetEdge[]): readonly string[] {
+  return indexed([...new Set(edges.flatMap((edge) => [idOf(edge.from), idOf(edge.to)]))].sort());
+}
+
+/** Remembers drops and renames, then has everything published that names these datasets. */
+async function liveAndDie(event: LineageEvent, services: Services): Promise<void> {
+  const { deps } = services;
+  for (const change of lifeChanges(event)) {
+    const seen: StoredLife = { ...change, seenMs: deps.now() };
+    await mergeStored<StoredLife>(lifeKey(change.id), seen, laterStoredLife, () => undefined, deps);
+    // A dropped table is often made again at once; only what stays dropped for the grace time is withdrawn.
+    const delayMs = GATHER_MS + (change.to === undefined ? deps.settings.graceMs : 0);
+    for (const subject of await subjectsNaming(change.id, deps)) await deps.queue.send({ kind: 'publish', subject }, { delayMs });
+  }
+}
+
+export interface StoredLife extends Life {
+  readonly seenMs: number;
+}
+
+function laterStoredLife(left: StoredLife, right: StoredLife): StoredLife {
+  const same = left.at === right.at && left.to === right.to;
+  const later = laterLife(left, right);
+  return { id: later.id, at: later.at, ...(later.to === undefined ? {} : { to: later.to }), seenMs: same ? Math.min(left.seenMs, right.seenMs) : (later === left ? left : right).seenMs };
+}
+
+async function subjectsNaming(id: string, deps: ConvergeDeps): Promise<readonly Subject[]> {
+  const found = new Map<string, Subject>();
+  for (const index of [datasetIndex(digest(id)), datasetIndex(MANY)]) {
+    let after: string | undefined;
+    do {
+      const page = await deps.ledger.find(index, after === undefined ? {} : { after });
+      for (const row of (await deps.ledger.getMany(page.items)).values()) found.set(row.key, decodeSubject(row).subject);
+      after = page.next;
+    } while (after !== undefined);
+  }
+  return [...found.values()];
+}
