@@ -128,6 +128,11 @@ export interface Receipt {
 export interface VendorClient {
   register?(call: Call, options: CallOptions): Promise<Receipt>;
   withdraw?(call: WithdrawCall, options: CallOptions): Promise<Receipt>;
+  /**
+   * Receipts of everything at the vendor that looks like what this call would make, or may have made. An empty list is proof that there is
+   * nothing. Absent when the account cannot be read.
+   */
+  locate?(call: Call, options: CallOptions): Promise<readonly string[]>;
   /** Whether the vendor already shows the table edge, and which of its columns. */
   present?(call: Call, options: CallOptions): Promise<Presence>;
   /** Lineage that the vendor found out by itself, asked live. Nothing known about an existing start is an empty answer, not a failure. */

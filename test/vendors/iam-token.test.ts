@@ -110,8 +110,11 @@ describe('tokens of the simulator', () => {
     const failing = register();
     await expect(failing).rejects.toMatchObject({ kind: 'denied', code: 'APIGW.0307', maybeApplied: false });
     await expect(failing).rejects.toThrow(/not even a new one.*"iam_endpoint", "region" and "project_id"/);
-    const before = await signIns();
-    expect(before).toBe(2);
+    await expect(register()).rejects.toMatchObject({ kind: 'denied' });
+    expect(await signIns()).toBe(2);
+    clock.advance(61_000);
+    await lifetime(86_400);
+    expect((await register()).receipt).not.toBe('');
   });
   it('names the role of the IAM user, not of a key', async () => {
     await sandbox(simulator.url, 'PUT', 'modes', { permission: false });

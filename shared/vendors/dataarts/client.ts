@@ -5,6 +5,7 @@ import type { SignableRequest } from '../../signing/canonical.ts';
 import type { Receipt, VendorClient, VendorIo } from '../vendor.ts';
 import { parseAnswer, vendorText } from '../vendor-text.ts';
 import { failureOf } from './failures.ts';
+import { type AskPage, locateNodes } from './locate.ts';
 import { endpointOf, readSecret } from './secret.ts';
 import { type SignIn, signInOf } from './sign-in.ts';
 import { createdSchema, lineageInfo, nodeOf } from './wire.ts';
@@ -17,8 +18,10 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
   const secret = readSecret(given);
   const signIn = signInOf(secret, io);
   const { protocol, host, path } = endpointOf(secret);
-  const target = `${path}/v1/${encodeURIComponent(secret.project_id)}/lineage/lineage-info`;
+  const project = `${path}/v1/${encodeURIComponent(secret.project_id)}`;
+  const target = `${project}/lineage/lineage-info`;
   return {
+    ...(secret.instance_id === undefined ? {} : { locate: locate(secret.instance_id) }),
     register: async (call, options) => {
       const body = new TextEncoder().encode(JSON.stringify(lineageInfo(call)));
       const request: SignableRequest = {
@@ -63,6 +66,31 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
       return { ...value, ambiguous };
     },
   };
+
+  /** Reads by ShowLineageBulk, which takes the instance and not the workspace. */
+  function locate(instance: string): NonNullable<VendorClient['locate']> {
+    const bulk = `${project}/datamap/lineage/bulk`;
+    const ask: AskPage = async (query, options) => {
+      const request: SignableRequest = {
+        method: 'GET',
+        host,
+        path: bulk,
+        query,
+        headers: { accept: 'application/json', instance, 'x-project-id': secret.project_id },
+        body: new Uint8Array(),
+      };
+      const url = `${protocol}//${host}${bulk}?${query.map(([name, value]) => `${name}=${value}`).join('&')}`;
+      const { answer } = await signIn.send(
+        request,
+        (headers) => io.transport.send({ method: 'GET', url, headers, deadlineMs: options.deadlineMs }),
+        options,
+      );
+      return answer;
+    };
+    const failure = (answer: HttpAnswer) =>
+      failureOf('ShowLineageBulk', answer, [secret.sk, secret.iam_password], io.now(), signIn.kind);
+    return (call, options) => locateNodes(call, ask, failure, io, options);
+  }
 }
 
 /** Status 200 and an array with at least one element; whatever else a 2xx brings may have been done. */
