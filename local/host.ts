@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { Failure } from '../shared/core/failure.ts';
 import { findRoute, type HttpEntry } from '../shared/triggers/http.ts';
 import { problem } from '../shared/triggers/problem.ts';
 import type { Services } from '../shared/wiring.ts';
@@ -39,7 +40,14 @@ export async function startHost(
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const refused = refuse(request, actual);
     if (refused) return send(response, refused.status, refused.headers ?? {}, refused.body ?? '');
-    const { name, entry, handler } = pick(request.method ?? 'GET', (request.url ?? '/').split('?', 1)[0] ?? '/');
+    // HEAD is GET without the body.
+    if (request.method === 'HEAD') request.method = 'GET';
+    const picked = pick(request.method ?? 'GET', (request.url ?? '/').split('?', 1)[0] ?? '/');
+    if ('allowed' in picked) {
+      const answer = problem(405, `${request.method} is not offered here; use ${picked.allowed.join(' or ')}`);
+      return send(response, answer.status, { ...answer.headers, allow: picked.allowed.join(', ') }, answer.body ?? '');
+    }
+    const { name, entry, handler } = picked;
     const maxBytes = entry.options.maxBodyBytes ?? MAX_BODY_BYTES;
     const body = await readBody(request, maxBytes);
     if (body === undefined) {
@@ -56,12 +64,13 @@ export async function startHost(
     send(response, answer.statusCode ?? 200, (answer.headers ?? {}) as Record<string, string>, bytes);
   }
 
-  /** The function that has the route; else one that knows the path and can say which methods it takes; else any, for its 404. */
-  function pick(method: string, rawPath: string): (typeof functions)[number] {
+  /** The function that has the route; else the methods that all of them know for the path; else any function, for its 404. */
+  function pick(method: string, rawPath: string): (typeof functions)[number] | { readonly allowed: readonly string[] } {
     const found = functions.map((each) => ({ each, ...findRoute(each.entry, method, rawPath) }));
-    const best = found.find((each) => each.matched) ?? found.find((each) => each.allowed.length > 0) ?? found[0];
+    const allowed = [...new Set(found.flatMap((each) => each.allowed))].sort();
+    const best = found.find((each) => each.matched) ?? found[0];
     if (!best) throw new Error('no HTTP functions');
-    return best.each;
+    return best.matched || allowed.length === 0 ? best.each : { allowed };
   }
 
   return {
@@ -153,9 +162,11 @@ function send(
 
 function listen(server: Server, port: number): Promise<void> {
   return new Promise((done, fail) => {
-    server.once('error', fail);
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = `Port ${port} is in use. Stop that process, or set PORT (0 is any free one).`;
+      fail(error.code === 'EADDRINUSE' ? new Failure('conflict', taken) : error);
+    });
     server.listen(port, '127.0.0.1', () => {
-      server.off('error', fail);
       done();
     });
   });

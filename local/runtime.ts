@@ -1,4 +1,4 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { JsonObject } from '../shared/core/json.ts';
 import type { Log } from '../shared/log.ts';
@@ -7,6 +7,7 @@ import { type EmbeddedServices, embeddedServices } from '../shared/wiring.ts';
 import { entries } from './entries.ts';
 import { startHost } from './host.ts';
 import { invocation } from './invocation.ts';
+import { ensureLinksKey } from './links-key.ts';
 import { lockDataDir } from './lock.ts';
 import { startNotifier } from './notifier.ts';
 import { manifestParser } from './parser.ts';
@@ -39,6 +40,7 @@ export async function startRuntime(settings: Settings, options: { readonly log?:
   try {
     const lock = lockDataDir(dataDir);
     closing.push(() => lock.release());
+    await ensureLinksKey(join(dataDir, 'secrets'));
     const simulators = await startSimulators(dataDir);
     closing.push(async () => {
       await Promise.all(simulators.map((each) => each.close()));
@@ -58,7 +60,11 @@ export async function startRuntime(settings: Settings, options: { readonly log?:
     const notifier = await startNotifier(services, entries['register-bucket'].open(services));
     closing.push(() => notifier.close());
     const schedule = entries['scheduled-reconcile'].open(services);
-    const reconcile = () => schedule({}, invocation('scheduled-reconcile', RECONCILE_TIMEOUT_MS, `pass-${Date.now()}`));
+    const reconcile = async () => {
+      await schedule({}, invocation('scheduled-reconcile', RECONCILE_TIMEOUT_MS, `pass-${Date.now()}`));
+      // What a table's time to live does in AWS.
+      await services.ledger.sweep(Math.floor(Date.now() / 1_000));
+    };
     closing.push(every(settings.reconcileEveryMs, reconcile, services.log));
     const host = await startHost(entries, services, settings.port);
     closing.push(() => host.close());
@@ -66,6 +72,7 @@ export async function startRuntime(settings: Settings, options: { readonly log?:
     const vendors = Object.fromEntries(simulators.map((each) => [each.name, each.url]));
     const runtime = { url: host.url, bucket: services.bucket, vendors };
     await writeRuntimeFile(dataDir, { ...runtime, pid: process.pid });
+    closing.push(() => rm(join(dataDir, 'runtime.json'), { force: true }));
     return { ...runtime, services, reconcile, close };
   } catch (thrown) {
     await close();

@@ -25,7 +25,8 @@ export function startWorker(queue: SqliteQueue, handler: QueueHandler): Worker {
         const run = deliver(id, body, attempt).finally(() => busy.delete(run));
         busy.add(run);
       }
-      if (deliveries.length === 0) await new Promise((done) => setTimeout(done, POLL_MS));
+      if (busy.size >= AT_ONCE) await Promise.race([...busy].map((each) => each.catch(() => {})));
+      else if (deliveries.length === 0) await new Promise((done) => setTimeout(done, POLL_MS));
     }
   })();
 

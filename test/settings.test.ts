@@ -13,6 +13,15 @@ describe('settings', () => {
       unknownWaitMs: 120_000,
       logLevel: 'info',
       hold: { withdrawRatio: 0.3, singleRemovalLimit: 100, smallTarget: 10 },
+      openlineage: {
+        runs: 3,
+        indirect: 'table',
+        strict: false,
+        failedRuns: false,
+        selfEdges: true,
+        keepSql: false,
+        runExpiryMs: 604_800_000,
+      },
     });
   });
 
@@ -29,6 +38,13 @@ describe('settings', () => {
       WITHDRAW_HOLD_RATIO: '0.5',
       SINGLE_REMOVAL_LIMIT: '7',
       SMALL_TARGET: '0',
+      OPENLINEAGE_RUNS: '1',
+      OPENLINEAGE_INDIRECT: 'KEEP',
+      OPENLINEAGE_STRICT: 'yes',
+      OPENLINEAGE_FAILED_RUNS: 'publish',
+      OPENLINEAGE_SELF_EDGES: 'drop',
+      OPENLINEAGE_KEEP_SQL: 'yes',
+      OPENLINEAGE_RUN_EXPIRY: '0.5',
       PATH: '/usr/bin',
     });
     expect(settings).toEqual({
@@ -41,6 +57,15 @@ describe('settings', () => {
       unknownWaitMs: 1_250,
       logLevel: 'warn',
       hold: { withdrawRatio: 0.5, singleRemovalLimit: 7, smallTarget: 0 },
+      openlineage: {
+        runs: 1,
+        indirect: 'keep',
+        strict: true,
+        failedRuns: true,
+        selfEdges: false,
+        keepSql: true,
+        runExpiryMs: 43_200_000,
+      },
     });
   });
 

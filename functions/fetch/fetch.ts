@@ -1,87 +1,149 @@
 import { Failure } from '../../shared/core/failure.ts';
-import { type Graph, graphOf, nodeId } from '../../shared/core/graph.ts';
-import { decodeUnit, type UnitState } from '../../shared/core/unit-state.ts';
+import { type Graph, type GraphOptions, graphOf } from '../../shared/core/graph.ts';
+import { type EdgeFilter, filtered, isFilter } from '../../shared/core/graph-filter.ts';
+import type { UnitState } from '../../shared/core/unit-state.ts';
 import type { Services } from '../../shared/wiring.ts';
+import { idsOf, ownerFacts } from './owners.ts';
+import { between } from './path.ts';
+import { type Direction, reach, withMore } from './reach.ts';
+import { search } from './search.ts';
+import { ledgerReader, type UnitReader } from './units.ts';
 
-export interface LineageQuery {
+export interface LineageQuery extends EdgeFilter {
   /** `namespace/name` or `vendor:name`; without it everything, a page at a time. */
-  readonly dataset?: string;
+  readonly dataset?: string | undefined;
+  /** The other end: only the ways between the two. */
+  readonly to?: string | undefined;
+  /** Part of a name: the datasets that have it, without edges. */
+  readonly q?: string | undefined;
   readonly direction: 'upstream' | 'downstream' | 'both';
   /** How many edges away from the dataset. */
   readonly depth: number;
   readonly level: 'table' | 'column';
-  readonly after?: string;
+  readonly after?: string | undefined;
+  /** Edges an answer has at the most (several at one vendor count as several). */
   readonly limit: number;
 }
 
 export interface LineageAnswer extends Graph {
+  /** Pass as `after` for what this answer has no room for. */
   readonly next?: string;
+  /** Not everything was looked at. */
+  readonly partial?: true;
 }
 
 /** Answers "what feeds this table?" from the ledger. Reads grow with the answer, not with the ledger. */
 export async function lineage(query: LineageQuery, services: Services): Promise<LineageAnswer> {
-  const columns = query.level === 'column';
-  if (query.dataset === undefined) {
-    const { limit, after } = query;
-    const page = await services.deps.ledger.find('units', { limit, ...(after === undefined ? {} : { after }) });
-    const units = await unitsOf(page.items, services);
-    return { ...graphOf(units, { columns }), ...(page.next === undefined ? {} : { next: page.next }) };
+  const reader = ledgerReader(services.deps.ledger);
+  if (query.q !== undefined) {
+    const { nodes, ...rest } = await search(query.q, query, reader);
+    return { nodes, edges: [], ...rest };
   }
-  const { units, cut } = await around(query.dataset, query, services);
-  if (units.length === 0) throw new Failure('missing', `no lineage is known for ${query.dataset.slice(0, 300)}`);
-  const graph = graphOf(units, { columns });
-  return { ...graph, nodes: graph.nodes.map((node) => (cut.has(node.id) ? { ...node, more: true } : node)) };
+  if (query.dataset === undefined) return everything(query, reader, services);
+  if (query.to !== undefined) return path(query.dataset, query.to, query, reader, services);
+  return around(query.dataset, query, reader, services);
 }
 
-/** Units within reach of a dataset, breadth first; `cut` are the datasets beyond which there may be more. */
-async function around(start: string, query: LineageQuery, services: Services) {
-  const found = new Map<string, UnitState>();
-  const cut = new Set<string>();
-  const directions = query.direction === 'both' ? (['upstream', 'downstream'] as const) : ([query.direction] as const);
-  for (const direction of directions) {
-    const seen = new Set<string>();
-    let names = new Set([start]);
-    for (let depth = 0; names.size > 0; depth += 1) {
-      if (depth === query.depth || found.size >= query.limit) {
-        for (const name of names) cut.add(name);
-        break;
-      }
-      const next = new Set<string>();
-      for (const name of names) {
-        seen.add(name);
-        for (const unit of await touching(name, services)) {
-          const [near, far] = direction === 'upstream' ? [unit.to, unit.from] : [unit.from, unit.to];
-          if (!near.some((table) => namesOf(table, unit).includes(name))) continue;
-          found.set(unit.id, unit);
-          for (const table of far) if (!seen.has(nodeId(table, unit.vendor))) next.add(nodeId(table, unit.vendor));
-        }
-      }
-      names = next;
-    }
+/** Pages of the neighbourhood are walked again from the start; further than this nobody pages. */
+const FURTHEST = 20_000;
+
+async function around(
+  start: string,
+  query: LineageQuery,
+  reader: UnitReader,
+  services: Services,
+): Promise<LineageAnswer> {
+  const skip = offset(query.after);
+  const directions: readonly Direction[] = query.direction === 'both' ? ['upstream', 'downstream'] : [query.direction];
+  const reached = await reach({ start, directions, depth: query.depth, most: skip + query.limit }, reader);
+  if (reached.units.length === 0) {
+    const known = (await reader.at([start], 1)).get(start)?.units ?? [];
+    if (known.length === 0) throw new Failure('missing', `no lineage is known for ${start.slice(0, 300)}`);
+    const { nodes } = await graphFor(known, query, services);
+    return { nodes: nodes.filter((node) => node.id === start || node.names.includes(start)), edges: [] };
   }
-  return { units: [...found.values()], cut };
+  const units = reached.units.slice(skip);
+  const graph = filtered(await graphFor(units, query, services, reached.keeps), query, start);
+  const whole = isFilter(query) ? graph : await withMore(graph, { ...reached, units }, reader);
+  const end = skip + query.limit;
+  return { ...whole, ...(reached.full && end < FURTHEST ? { next: String(end) } : {}) };
 }
 
-const namesOf = (table: UnitState['from'][number], unit: UnitState): string[] => [
-  nodeId(table, unit.vendor),
-  `${unit.vendor}:${table.name}`,
-];
+function offset(after: string | undefined): number {
+  if (after === undefined) return 0;
+  const skip = /^\d{1,6}$/.test(after) ? Number(after) : Number.NaN;
+  if (!(skip < FURTHEST))
+    throw new Failure('invalid', 'after is the `next` of the answer before, for the same question');
+  return skip;
+}
 
-async function touching(name: string, services: Services): Promise<UnitState[]> {
+async function path(
+  from: string,
+  to: string,
+  query: LineageQuery,
+  reader: UnitReader,
+  services: Services,
+): Promise<LineageAnswer> {
+  const ways: (readonly [string, string])[] = [];
+  if (query.direction !== 'upstream') ways.push([from, to]);
+  if (query.direction !== 'downstream') ways.push([to, from]);
+  for (const [start, end] of ways) {
+    const { units, keeps } = await between(start, end, query.depth, reader);
+    if (units.length > 0) return filtered(await graphFor(units, query, services, keeps), query, from);
+  }
+  const most = `${query.depth} edge${query.depth === 1 ? '' : 's'}`;
+  throw new Failure('missing', `no path of at most ${most} between ${from.slice(0, 300)} and ${to.slice(0, 300)}`);
+}
+
+/** Pages that a filter may leave empty are read on, so many an answer. */
+const PAGES_READ = 10;
+
+async function everything(query: LineageQuery, reader: UnitReader, services: Services): Promise<LineageAnswer> {
+  if (query.owner !== undefined) return ofOwner(query.owner, query, reader, services);
+  const { limit } = query;
   const units: UnitState[] = [];
-  let after: string | undefined;
-  do {
-    const page = await services.deps.ledger.find(`dataset:${name}`, after === undefined ? {} : { after });
-    units.push(...(await unitsOf(page.items, services)));
-    after = page.next;
-  } while (after !== undefined);
-  return units;
+  let next = query.after;
+  for (let pages = 0; pages < PAGES_READ; pages += 1) {
+    const page = await reader.page({ limit, ...(next === undefined ? {} : { after: next }) });
+    const kept = isFilter(query) ? await matching(page.items, query, services) : page.items;
+    units.push(...kept);
+    next = page.next;
+    if (next === undefined || !isFilter(query) || units.length >= limit) break;
+  }
+  const graph = filtered(await graphFor(units, query, services), query);
+  return next === undefined ? graph : { ...graph, next };
 }
 
-async function unitsOf(keys: readonly string[], services: Services): Promise<UnitState[]> {
-  const rows = await services.deps.ledger.getMany(keys);
-  return keys.flatMap((key) => {
-    const row = rows.get(key);
-    return row?.index ? [decodeUnit(row.body)] : [];
-  });
+/** Units of which an edge passes the filter. */
+async function matching(units: readonly UnitState[], query: LineageQuery, services: Services): Promise<UnitState[]> {
+  const facts = await ownerFacts(units, services);
+  return units.filter((unit) => filtered(graphOf([unit], { columns: false, ...facts }), query).edges.length > 0);
+}
+
+/** An owner's row names its units. */
+async function ofOwner(
+  owner: string,
+  query: LineageQuery,
+  reader: UnitReader,
+  services: Services,
+): Promise<LineageAnswer> {
+  const row = await services.deps.ledger.get(`owner/${owner}`);
+  if (row === undefined) throw new Failure('missing', `no manifest ${owner.slice(0, 300)} has been registered`);
+  const ids = [...(await idsOf(row.body['units'] as Record<string, never>, services.deps.ledger))].sort();
+  const rest = ids.filter((id) => id > (query.after ?? ''));
+  const page = rest.slice(0, query.limit);
+  const units = await reader.byKey(page.map((id) => `unit/${id}`));
+  const graph = filtered(await graphFor(units, query, services), query);
+  const last = page.at(-1);
+  return rest.length > page.length && last !== undefined ? { ...graph, next: last } : graph;
+}
+
+async function graphFor(
+  units: readonly UnitState[],
+  query: LineageQuery,
+  services: Services,
+  keeps?: GraphOptions['keeps'],
+): Promise<Graph> {
+  const facts = await ownerFacts(units, services);
+  return graphOf(units, { columns: query.level === 'column', ...facts, ...(keeps ? { keeps } : {}) });
 }

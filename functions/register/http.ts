@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { parseDocument } from '../../shared/core/document.ts';
 import type { Problem } from '../../shared/core/edge.ts';
 import { MAX_BYTES } from '../../shared/core/manifest.ts';
 import { formatOf, httpOwner, statusKey } from '../../shared/core/owner-key.ts';
+import { parse } from '../../shared/parse.ts';
 import { checkOwner } from '../../shared/triggers/access.ts';
 import { type Answer, functionUrl, json } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
-import { manifestOwner, register, type Settled } from './register.ts';
+import { manifestOwner, register, type Settled, store } from './register.ts';
 
 export const entry = functionUrl([
   {
@@ -28,12 +28,12 @@ export const entry = functionUrl([
       const format = /\byaml\b/.test(headers['content-type'] ?? '') ? 'yaml' : 'json';
       const large = tooLarge(body, format);
       if (large) return large;
-      const { value, problems } = parseDocument(body, format);
-      if (problems.length > 0) return problem(400, 'the manifest has problems; nothing was stored', problems);
-      const stored = format === 'json' ? body : Buffer.from(JSON.stringify(value));
-      const owner = httpOwner(jobOf(value) ?? createHash('sha256').update(stored).digest('hex'));
+      const parsed = await (services.deps.parse ?? parse)(body, format);
+      if ('problems' in parsed) return answerOf('', parsed);
+      const stored = format === 'json' ? body : Buffer.from(JSON.stringify(parsed.manifest));
+      const owner = httpOwner(parsed.manifest.job ?? createHash('sha256').update(stored).digest('hex'));
       checkOwner(caller, owner);
-      return answerOf(owner, await register(owner, stored, services, deadlineMs));
+      return tooLarge(stored, 'json') ?? answerOf(owner, await store(owner, stored, services, deadlineMs));
     },
   },
 ]);
@@ -45,15 +45,10 @@ function tooLarge(body: Uint8Array, format: 'json' | 'yaml'): Answer | undefined
   if (body.byteLength <= limit) return undefined;
   return problem(
     413,
-    `a manifest in ${format.toUpperCase()} may have ${limit} bytes; split it, or drop it into the bucket under manifests/`,
+    format === 'yaml'
+      ? `a manifest in YAML may have ${limit} bytes; write it as JSON (${MAX_BYTES.json} bytes), or split it into several`
+      : `a manifest may have ${limit} bytes; split it into several`,
   );
-}
-
-function jobOf(value: unknown): { namespace: string; name: string } | undefined {
-  const job = (value as { job?: { namespace?: unknown; name?: unknown } } | null)?.job;
-  return typeof job?.namespace === 'string' && typeof job.name === 'string'
-    ? { namespace: job.namespace, name: job.name }
-    : undefined;
 }
 
 export function answerOf(owner: string, result: Settled | { readonly problems: readonly Problem[] }): Answer {

@@ -5,8 +5,10 @@ import { judge } from '../../shared/converge/vanish.ts';
 import type { Problem } from '../../shared/core/edge.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { formatOf, isOwnerKey, statusKey } from '../../shared/core/owner-key.ts';
+import { publish } from '../../shared/intake/publish.ts';
+import { takeIn } from '../../shared/intake/take-in.ts';
 import { parse } from '../../shared/parse.ts';
-import type { Message } from '../../shared/queue/queue.ts';
+import type { IntakeMessage, Message } from '../../shared/queue/queue.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { reconcile } from '../scheduled-reconcile/reconcile.ts';
 
@@ -26,7 +28,12 @@ export async function register(
   const format = formatOf(owner);
   const parsed = await (services.deps.parse ?? parse)(bytes, format);
   if ('problems' in parsed) return { problems: parsed.problems };
-  await services.deps.manifests.put(owner, bytes, format === 'json' ? 'application/json' : 'application/yaml');
+  return store(owner, bytes, services, deadlineMs);
+}
+
+/** Stores a manifest that has been checked, and converges its owner. */
+export async function store(owner: string, bytes: Uint8Array, services: Services, deadlineMs: number): Promise<Settled> {
+  await services.deps.manifests.put(owner, bytes, formatOf(owner) === 'json' ? 'application/json' : 'application/yaml');
   return settle(owner, services, deadlineMs);
 }
 
@@ -70,7 +77,9 @@ export async function objectChange(
 }
 
 /** Work from our own queue. */
-export async function work(message: Message, services: Services, deadlineMs: number): Promise<void> {
+export async function work(message: Message | IntakeMessage, services: Services, deadlineMs: number): Promise<void> {
+  if (message.kind === 'events') return takeIn(message, services);
+  if (message.kind === 'publish') return publish(message.subject, services);
   if (message.kind === 'judge') return judge(message.target, message.ticket, services.deps);
   const { owner, ticket } = message;
   await converge({ owner, deadlineMs, ...(ticket === undefined ? {} : { ticket }) }, services.deps);

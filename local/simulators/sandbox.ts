@@ -89,9 +89,6 @@ function replaced(setting: Replaceable, value: unknown): Answer {
 }
 
 function withJson(arrived: Arrived, work: (value: unknown) => Answer): Answer {
-  if (!/^application\/json\s*(?:;|$)/i.test(arrived.headers['content-type'] ?? '')) {
-    return problem(415, 'Send JSON, with content-type application/json.');
-  }
   let value: unknown;
   try {
     value = JSON.parse(arrived.body.toString('utf8'));

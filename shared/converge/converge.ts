@@ -35,6 +35,8 @@ interface Work {
   readonly leaseUntil: number;
   readonly startedAt: number;
   readonly chunks: ChunkCache;
+  /** A write to a unit may still be carried out although its answer is lost: the owner must not be free before it cannot any more. */
+  doubtful: boolean;
 }
 
 const MAX_DELAY_MS = 900_000;
@@ -51,6 +53,7 @@ export async function converge(request: ConvergeRequest, deps: ConvergeDeps): Pr
     leaseUntil: request.deadlineMs + 2 * deps.settings.clockSkewMs + deps.settings.ledgerTimeoutMs,
     startedAt: deps.now(),
     chunks: new Map(),
+    doubtful: false,
   };
   try {
     for (;;) {
@@ -108,7 +111,9 @@ async function round(work: Work): Promise<Converged | 'again'> {
   // Who came before the lease may have found the object back at what is applied, and gone; who comes later marks the row.
   if ((await deps.manifests.head(owner))?.etag !== etag) return 'again';
 
+  work.doubtful = true;
   const results = await settle(decision, work);
+  work.doubtful = results.some((each) => each.open && !each.claimed && !each.open.busy);
   return finish({ work, row: aheadRow, state: ahead, hash, etag, desired, decision, results, targets });
 }
 
@@ -267,7 +272,16 @@ async function finish(input: Finish): Promise<Converged | 'again'> {
       .filter((each) => each.done?.verdict === 'left-behind' && !decision.claims.has(each.id))
       .map((each) => each.id),
   ]);
-  const { lease: _lease, watched: _watched, ticket: _ticket, held: _held, judged: _judged, allowed, left: _left, ...rest } = state;
+  const {
+    lease: _lease,
+    watched: _watched,
+    ticket: _ticket,
+    held: _held,
+    judged: _judged,
+    allowed,
+    left: _left,
+    ...rest
+  } = state;
   const heldState = await heldOf(input, work);
   // Released, but out of reach for now: still released when the target or the manifest comes back.
   const released = settled && allowed ? await stillReleased(allowed, decision, work) : allowed;
@@ -309,6 +323,7 @@ async function finish(input: Finish): Promise<Converged | 'again'> {
       ...common,
       ...(input.etag !== undefined && !unclaimed ? { claimed: input.etag } : {}),
       settled: false,
+      ...briefLease(work),
       ticket,
       tries,
     };
@@ -378,10 +393,16 @@ async function release(work: Work): Promise<void> {
     const state = row && decodeOwner(row);
     if (!row || state?.lease?.token !== token) return;
     const { lease: _lease, watched: _watched, ...rest } = state;
-    await deps.ledger.write(ownerRow(rest, deps), row.rev);
+    await deps.ledger.write(ownerRow({ ...rest, ...briefLease(work) }, deps), row.rev);
   } catch (thrown) {
     deps.log.warn('lease not released; it ends by itself', { owner: request.owner, reason: asFailure(thrown).message });
   }
+}
+
+/** Nothing, or a lease that is over when no write of ours can arrive any more. */
+function briefLease({ doubtful, deps, token }: Work): Pick<OwnerState, 'lease'> | undefined {
+  const { clockSkewMs, ledgerTimeoutMs } = deps.settings;
+  return doubtful ? { lease: { token, until: deps.now() + ledgerTimeoutMs + 2 * clockSkewMs } } : undefined;
 }
 
 function ownerRow(state: OwnerState, deps: ConvergeDeps): Row {

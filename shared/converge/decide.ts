@@ -85,8 +85,7 @@ export async function decide(input: Input): Promise<Decision> {
     if (!target || mayBeUnresolved(unit, desired)) {
       // What is held stays held while it is out of reach: it must not be judged anew, as a smaller change.
       (heldBefore.has(id) && !allowed.has(id) && !explicit ? held : kept).add(id);
-    }
-    else if (!target.vendor.abilities.withdraw || allowed.has(id) || !base.has(id) || explicit)
+    } else if (!target.vendor.abilities.withdraw || allowed.has(id) || !base.has(id) || explicit)
       withdraw.push({ id, target });
     // What an edit left held goes with the manifest itself, when the removal as a whole is no matter for a person.
     else if (heldBefore.has(id) && verdicts?.get(unit.account)?.verdict !== 'apply') held.add(id);

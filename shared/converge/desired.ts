@@ -55,7 +55,10 @@ export async function desiredOf(
   }
   const parsed = await (deps.parse ?? parse)(object.bytes, format);
   if ('problems' in parsed) return { kind: 'unreadable', problems: parsed.problems, etag: object.etag };
-  return { ...mapped(resolveManifest(parsed.manifest, naming.naming), targets, deps.settings.deployment), etag: object.etag };
+  return {
+    ...mapped(resolveManifest(parsed.manifest, naming.naming), targets, deps.settings.deployment),
+    etag: object.etag,
+  };
 }
 
 /** Maps a declaration to each target it names, or to every configured target that can register. Pure. */

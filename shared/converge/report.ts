@@ -56,11 +56,17 @@ export async function report(input: Input): Promise<StatusDocument> {
   if (desired.kind === 'declared') {
     edges.push(...desired.unresolved.map(unresolvedStatus));
     problems.push(...desired.problems);
+    for (const id of decision.kept) {
+      const state = decision.states.get(id);
+      const why =
+        'still shown under the name it was registered with; it is not withdrawn, because an edge of this manifest has lost its name';
+      if (state) edges.push(...plain(state, 'unchanged', why));
+    }
   } else if (desired.kind === 'unreadable') {
     problems.push(...desired.problems);
     for (const id of decision.kept) {
       const state = decision.states.get(id);
-      if (state) edges.push(...plain(state, 'unchanged', 'the manifest cannot be used, so nothing was changed'));
+      if (state) edges.push(...plain(state, 'unchanged', `${unusable(desired.problems)}, so nothing was changed`));
     }
   } else {
     for (const id of decision.kept) {
@@ -93,7 +99,15 @@ function stateOf({ desired, decision, results }: Input, edges: readonly EdgeStat
   if (results.some((each) => each.open)) return 'pending';
   if (decision.holdId !== '') return 'held';
   if (edges.some((edge) => edge.outcome === 'failed' || edge.outcome === 'unknown')) return 'failed';
-  return desired.kind === 'absent' ? 'withdrawn' : 'converged';
+  if (desired.kind === 'absent') return decision.kept.size > 0 ? 'pending' : 'withdrawn';
+  return edges.some((edge) => edge.outcome === 'unresolved') ? 'incomplete' : 'converged';
+}
+
+function unusable(problems: readonly Problem[]): string {
+  const [first] = problems;
+  return first?.path.startsWith('naming.yaml')
+    ? `naming.yaml cannot be used (${first.message})`
+    : 'the manifest cannot be used';
 }
 
 type Named = Pick<UnitState, 'from' | 'to' | 'vendor' | 'target'>;

@@ -1,6 +1,7 @@
 import { wish } from '../core/claims.ts';
 import type { Problem } from '../core/edge.ts';
 import type { Json, JsonObject } from '../core/json.ts';
+import { has, positions, without } from '../core/mask.ts';
 import { statusKey } from '../core/owner-key.ts';
 import { adopted } from '../core/transition.ts';
 import type { UnitState, UnitTable } from '../core/unit-state.ts';
@@ -36,6 +37,8 @@ export type OwnerStatus =
   | 'pending'
   /** A person has to release withdrawals. */
   | 'held'
+  /** Settled, but some edges have no name at a vendor. */
+  | 'incomplete'
   /** Settled, but a vendor refuses or cannot tell about some edges. */
   | 'failed'
   /** The manifest cannot be used; nothing was changed. */
@@ -117,22 +120,20 @@ function outcomeOf(
     case 'shown': {
       const { conflicts } = wish(state);
       if (conflicts.length > 0) return { outcome: 'conflict', reason: conflictReason(state, conflicts) };
-      const superseded =
-        state.nodes.length > 1 ? `${state.nodes.length - 1} superseded node(s) stay: ${context.hint}` : undefined;
-      const reason = adopted(state) ? 'adopted: it was there before, so it is never deleted' : superseded;
+      const reason = adopted(state)
+        ? 'adopted: it was there before, so it is never deleted'
+        : leftovers(state, context.hint);
       const outcome = (state.changedAt ?? 0) >= context.since ? 'registered' : 'unchanged';
       return reason === undefined ? { outcome } : { outcome, reason };
     }
     case 'gone':
       return { outcome: 'deleted' };
     case 'left-behind':
+      if (state.nodes.length === 0 && state.uncertain.length > 0)
+        return { outcome: 'unknown', reason: unknownReason(state) };
       return { outcome: 'unsupported', reason: result.done.reason ?? context.hint };
     case 'unknown':
-      return {
-        outcome: 'unknown',
-        reason:
-          'the vendor may have created it, but no trustworthy answer came; look it up there before sending it again',
-      };
+      return { outcome: 'unknown', reason: unknownReason(state) };
     default:
       return { outcome: 'failed', reason: result.done?.reason ?? 'refused' };
   }
@@ -143,10 +144,32 @@ function conflictReason(state: UnitState, conflicts: readonly string[]): string 
   return `${conflicts.join(', ')} differ between ${owners.slice(0, 4).join(', ')}; ${owners[0]} counts`;
 }
 
-/** RequestId of the last register, or the qualified names of the nodes. */
+/** What a vendor that cannot delete still shows besides what is wanted: name by name, so that nobody removes the wrong one. */
+function leftovers(state: UnitState, hint: string): string | undefined {
+  const current = currentNode(state);
+  if (current === undefined) return undefined;
+  const superseded = state.nodes.filter((node) => node !== current).map((node) => node.receipt);
+  const extra = positions(without(current.mask, wish(state).mask)).length;
+  const said: string[] = [];
+  if (superseded.length > 0) said.push(`superseded and still there: ${superseded.join(', ')}; keep ${current.receipt}`);
+  if (extra > 0) said.push(`${extra} column edge(s) that are no longer declared stay`);
+  return said.length === 0 ? undefined : `${said.join('. ')}. ${hint}`;
+}
+
+/** The newest node that shows all that is wanted. */
+function currentNode(state: UnitState): UnitState['nodes'][number] | undefined {
+  const { mask } = wish(state);
+  return state.nodes.findLast((node) => has(node.mask, mask));
+}
+
+function unknownReason(state: UnitState): string {
+  const tables = `${state.from.map((table) => table.name).join(', ')} -> ${state.to.map((table) => table.name).join(', ')}`;
+  return `the vendor may have created it, but no trustworthy answer came, and a second one could not be removed. Look there for ${tables}; then say what you found: npm run resolve -- ${state.id} --registered, or --resend if it is not there`;
+}
+
+/** RequestId of the last call, or the qualified name of the node. */
 function receiptOf(state: UnitState): string | undefined {
-  const node = state.nodes.at(-1);
-  return node?.receipt ?? state.receipt;
+  return currentNode(state)?.receipt ?? state.nodes.at(-1)?.receipt ?? state.receipt;
 }
 
 export function unresolvedStatus(edge: UnresolvedEdge): EdgeStatus {

@@ -180,8 +180,9 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       return found ?? { edge: false, columns: [] };
     } catch (thrown) {
       const failure = asFailure(thrown);
-      // Old editions cannot read lineage back, and a caller may hold the right to write only: then nothing is known to be foreign.
-      if (!failure.retryable) return { edge: false, columns: [] };
+      // What cannot be read at all (no GUID, an old edition) is taken for ours. Any other refusal proves nothing: nothing is sent then.
+      if (failure.kind === 'unsupported') return { edge: false, columns: [] };
+      if (failure.kind === 'denied') context.shut.set(task.target.name, failure);
       return { failure };
     }
   }

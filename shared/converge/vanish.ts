@@ -112,13 +112,15 @@ export async function judge(account: string, ticket: string, deps: ConvergeDeps)
   }
 
   const gone: string[] = [];
+  let losing = 0;
   let edges = 0;
   for (const [owner, each] of Object.entries(vanished.owners)) {
     if ((await deps.manifests.head(owner)) !== undefined) continue;
     gone.push(owner);
+    if (each.edges > 0) losing += 1;
     edges += each.edges;
   }
-  const judgement = judgeVanished({ owners: gone.length, edges, targetEdges: vanished.targetEdges }, settings.policy);
+  const judgement = judgeVanished({ owners: losing, edges, targetEdges: vanished.targetEdges }, settings.policy);
   const holdId = deps.id();
   const verdicts = Object.fromEntries(
     Object.entries(vanished.verdicts).filter(([, verdict]) => verdict.at > deps.now() - VERDICTS_KEPT_MS),
@@ -128,7 +130,8 @@ export async function judge(account: string, ticket: string, deps: ConvergeDeps)
     verdicts[owner] = { id, ...judgement, holdId, at: deps.now(), ticket };
   }
   const waiting = Object.keys(vanished.owners);
-  if (!(await commit(ledger, write(account, { ...NOBODY, verdicts }, deps), row.rev))) return judge(account, ticket, deps);
+  if (!(await commit(ledger, write(account, { ...NOBODY, verdicts }, deps), row.rev)))
+    return judge(account, ticket, deps);
   if (judgement.verdict === 'hold')
     deps.log.warn('withdrawals held', { account, owners: gone.length, reason: judgement.reason, release: holdId });
   await tell(waiting, deps);

@@ -151,7 +151,9 @@ function yamlValue(document: Document, marks: Marks): Reading {
 
   function scalar(value: unknown): Built {
     if (typeof value === 'number' && !Number.isFinite(value)) report(`${value} is not a value that JSON has`);
-    return { value: value as Json, nodes: 1, height: 0 };
+    // Long text counts as several values: through an alias it is written out again each time.
+    const weight = typeof value === 'string' ? 1 + Math.floor(value.length / 100) : 1;
+    return { value: value as Json, nodes: weight, height: 0 };
   }
 
   function key(node: unknown): string | undefined {

@@ -1,6 +1,11 @@
 import { columnsOf, wish } from './claims.ts';
+import { type EdgeAtTarget, edgeAtTarget, type HeldHere } from './edge-outcome.ts';
 import { NONE } from './mask.ts';
+import { by } from './order.ts';
+import { groupNames, type NameGroups } from './same-names.ts';
 import type { UnitState, UnitTable } from './unit-state.ts';
+
+export type { EdgeAtTarget, Outcome } from './edge-outcome.ts';
 
 /** Lineage as people ask for it: datasets and the edges between them, whatever units and vendors they came from. */
 export interface Graph {
@@ -11,10 +16,18 @@ export interface Graph {
 export interface GraphNode {
   /** `namespace/name`, else `vendor:name`. */
   readonly id: string;
-  /** Names at the vendors, e.g. `dataphin:odps.1.p.t`. */
+  /** Names at the vendors, e.g. `dataphin:odps.1.p.t`, and further identities of the same table. */
   readonly names: readonly string[];
   /** Edges of this dataset that were left out, because the answer ends here. */
-  readonly more?: boolean;
+  readonly more?: More;
+}
+
+/** How many edges go on where the answer ends. */
+export interface More {
+  readonly upstream: number;
+  readonly downstream: number;
+  /** Counting stopped: there are at least so many. */
+  readonly atLeast?: true;
 }
 
 export interface GraphEdge {
@@ -22,21 +35,40 @@ export interface GraphEdge {
   readonly to: string;
   /** Owners (manifests) that declare it. */
   readonly declaredBy: readonly string[];
+  /** `namespace/name` of the jobs that its manifests name; live, the vendor's job ids. */
+  readonly jobs?: readonly string[];
   readonly targets: readonly EdgeAtTarget[];
-  readonly columns?: readonly { readonly from: string; readonly to: string; readonly direct: boolean }[];
+  /** First registered at any target. */
+  readonly registeredAt?: string;
+  /** Last change at any target. */
+  readonly changedAt?: string;
+  readonly columns?: readonly GraphColumn[];
 }
 
-export interface EdgeAtTarget {
-  readonly target: string;
-  /** As far as the ledger knows: `shown`, `pending` (something is still to be done), `unknown`, `failed` or `left-behind`. */
-  readonly state: 'shown' | 'pending' | 'unknown' | 'failed' | 'left-behind';
-  readonly receipt?: string;
-  readonly registeredAt?: string;
-  readonly changedAt?: string;
+export interface GraphColumn {
+  readonly from: string;
+  readonly to: string;
+  readonly direct: boolean;
+}
+
+export interface GraphOptions {
+  readonly columns: boolean;
+  /** Job of an owner, `namespace/name`. */
+  readonly jobs?: ReadonlyMap<string, string>;
+  /** Which pairs of a unit's tables to show, by their positions; all by default. */
+  readonly keeps?: (unit: UnitState, from: number, to: number) => boolean;
+  /** Held withdrawals, by unit id. */
+  readonly held?: ReadonlyMap<string, HeldHere>;
 }
 
 export function nodeId(table: UnitTable, vendor: string): string {
   return table.dataset ?? `${vendor}:${table.name}`;
+}
+
+/** Every name a table goes by: its identity first, if it has one. */
+export function namesOf(table: UnitTable, vendor: string): string[] {
+  const own = `${vendor}:${table.name}`;
+  return [...(table.dataset === undefined ? [] : [table.dataset]), own];
 }
 
 interface Building {
@@ -44,79 +76,76 @@ interface Building {
   readonly to: string;
   readonly owners: Set<string>;
   readonly targets: EdgeAtTarget[];
-  readonly columns: Map<string, { from: string; to: string; direct: boolean }>;
+  readonly columns: Map<string, GraphColumn>;
+}
+
+/** Names that stand for one table, over all tables of the units: what shares a name, or is given as the same, is one. */
+export function nameGroups(units: readonly UnitState[]): NameGroups {
+  const identities = new Set<string>();
+  const sets: string[][] = [];
+  for (const unit of units) {
+    for (const table of [...unit.from, ...unit.to]) {
+      if (table.dataset !== undefined) identities.add(table.dataset);
+      sets.push(namesOf(table, unit.vendor));
+    }
+  }
+  return groupNames(sets, (name) => identities.has(name));
 }
 
 /** Units as one graph; edges that several units share become one, nodes and edges are sorted. */
-export function graphOf(units: readonly UnitState[], options: { readonly columns: boolean }): Graph {
-  const nodes = new Map<string, Set<string>>();
+export function graphOf(units: readonly UnitState[], options: GraphOptions): Graph {
+  const groups = nameGroups(units);
+  const idOf = (table: UnitTable, unit: UnitState) => groups.idOf(nodeId(table, unit.vendor));
+  const nodes = new Set<string>();
   const edges = new Map<string, Building>();
   for (const unit of units) {
     const wanted = wish(unit);
-    for (const table of [...unit.from, ...unit.to]) {
-      const id = nodeId(table, unit.vendor);
-      const names = nodes.get(id) ?? new Set();
-      nodes.set(id, names.add(`${unit.vendor}:${table.name}`));
-    }
     const columns = columnsOf(unit, wanted.mask === NONE ? unit.shown : wanted.mask);
+    const here = edgeAtTarget(unit, options.held?.get(unit.id));
     for (const [fromIndex, fromTable] of unit.from.entries()) {
       for (const [toIndex, toTable] of unit.to.entries()) {
-        const from = nodeId(fromTable, unit.vendor);
-        const to = nodeId(toTable, unit.vendor);
+        if (options.keeps?.(unit, fromIndex, toIndex) === false) continue;
+        const from = idOf(fromTable, unit);
+        const to = idOf(toTable, unit);
+        nodes.add(from).add(to);
         const key = JSON.stringify([from, to]);
         const edge: Building = edges.get(key) ?? { from, to, owners: new Set(), targets: [], columns: new Map() };
         edges.set(key, edge);
         for (const owner of Object.keys(unit.claims)) edge.owners.add(owner);
-        edge.targets.push(atTarget(unit));
+        edge.targets.push(here);
         for (const column of columns) {
           if (column.from.table !== fromIndex || column.to.table !== toIndex) continue;
-          const pair = { from: column.from.column, to: column.to.column, direct: column.direct };
-          const known = edge.columns.get(JSON.stringify([pair.from, pair.to]));
-          edge.columns.set(JSON.stringify([pair.from, pair.to]), {
-            ...pair,
-            direct: pair.direct || known?.direct === true,
-          });
+          const pair = { from: column.from.column, to: column.to.column };
+          const place = JSON.stringify([pair.from, pair.to]);
+          edge.columns.set(place, { ...pair, direct: column.direct || edge.columns.get(place)?.direct === true });
         }
       }
     }
   }
   return {
-    nodes: [...nodes].map(([id, names]) => ({ id, names: [...names].sort() })).sort(by((node) => node.id)),
+    nodes: [...nodes].map((id) => ({ id, names: groups.othersOf(id) })).sort(by((node) => node.id)),
     edges: [...edges.values()]
-      .map(({ from, to, owners, targets, columns }) => ({
-        from,
-        to,
-        declaredBy: [...owners].sort(),
-        targets: targets.sort(by((each) => `${each.target} ${each.receipt ?? ''}`)),
-        ...(options.columns ? { columns: [...columns.values()].sort(by((each) => `${each.to} ${each.from}`)) } : {}),
-      }))
+      .map((edge) => finished(edge, options))
       .sort(by((edge) => JSON.stringify([edge.from, edge.to]))),
   };
 }
 
-function atTarget(unit: UnitState): EdgeAtTarget {
-  const receipt = unit.nodes.at(-1)?.receipt ?? unit.receipt;
+function finished({ from, to, owners, targets, columns }: Building, options: GraphOptions): GraphEdge {
+  const declaredBy = [...owners].sort();
+  const jobs = new Set(declaredBy.flatMap((owner) => options.jobs?.get(owner) ?? []));
+  const registeredAt = targets.flatMap((each) => each.registeredAt ?? []).sort()[0];
+  const changedAt = targets
+    .flatMap((each) => each.changedAt ?? [])
+    .sort()
+    .at(-1);
   return {
-    target: unit.target,
-    state: stateOf(unit),
-    ...(receipt === undefined ? {} : { receipt }),
-    ...(unit.registeredAt === undefined ? {} : { registeredAt: new Date(unit.registeredAt).toISOString() }),
-    ...(unit.changedAt === undefined ? {} : { changedAt: new Date(unit.changedAt).toISOString() }),
-  };
-}
-
-function stateOf(unit: UnitState): EdgeAtTarget['state'] {
-  const { mask } = wish(unit);
-  if (mask === NONE) return unit.shown === NONE && unit.nodes.length > 0 ? 'left-behind' : 'pending';
-  if (unit.refusal) return 'failed';
-  const made = unit.nodes.some((node) => (node.mask & mask) === mask);
-  if (!made && unit.uncertain.some((node) => (node.mask & mask) === mask)) return 'unknown';
-  return made || (unit.shown & mask) === mask ? 'shown' : 'pending';
-}
-
-function by<T>(key: (value: T) => string): (left: T, right: T) => number {
-  return (left, right) => {
-    const [a, b] = [key(left), key(right)];
-    return a < b ? -1 : a > b ? 1 : 0;
+    from,
+    to,
+    declaredBy,
+    ...(options.jobs === undefined ? {} : { jobs: [...jobs].sort() }),
+    targets: targets.sort(by((each) => `${each.target} ${each.receipt ?? ''}`)),
+    ...(registeredAt === undefined ? {} : { registeredAt }),
+    ...(changedAt === undefined ? {} : { changedAt }),
+    ...(options.columns ? { columns: [...columns.values()].sort(by((each) => `${each.to} ${each.from}`)) } : {}),
   };
 }

@@ -20,6 +20,7 @@ export function succeeded(
   if (intent.op === 'withdraw') {
     return {
       ...base,
+      receipt: result.receipt,
       shown: without(state.shown, intent.mask),
       maybe: without(state.maybe, intent.mask),
       delUntil: result.ambiguous ? Math.max(state.delUntil, intent.until) : state.delUntil,

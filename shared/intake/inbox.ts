@@ -47,7 +47,11 @@ export async function storeEvents(
   await Promise.all(sends);
 }
 
-async function storeLarge(event: JsonObject, confined: { readonly confined?: boolean }, { deps }: Services): Promise<void> {
+async function storeLarge(
+  event: JsonObject,
+  confined: { readonly confined?: boolean },
+  { deps }: Services,
+): Promise<void> {
   const day = new Date(deps.now()).toISOString().slice(0, 10);
   const ref = `${PREFIX}${day}/${deps.id()}.json.gz`;
   await deps.manifests.put(ref, await zip(JSON.stringify([event])), 'application/gzip');
@@ -63,7 +67,10 @@ function asciiLength(event: JsonObject): number {
 }
 
 /** The events of a message; undefined when they have been taken in before and are gone. */
-export async function loadEvents(message: IntakeMessage & { readonly kind: 'events' }, { deps }: Services): Promise<readonly JsonObject[] | undefined> {
+export async function loadEvents(
+  message: IntakeMessage & { readonly kind: 'events' },
+  { deps }: Services,
+): Promise<readonly JsonObject[] | undefined> {
   if ('events' in message) return message.events;
   const object = await deps.manifests.get(message.ref, { maxBytes: INBOX_BYTES });
   if (!object) return undefined;
@@ -72,6 +79,9 @@ export async function loadEvents(message: IntakeMessage & { readonly kind: 'even
   return events as readonly JsonObject[];
 }
 
-export async function forgetEvents(message: IntakeMessage & { readonly kind: 'events' }, { deps }: Services): Promise<void> {
+export async function forgetEvents(
+  message: IntakeMessage & { readonly kind: 'events' },
+  { deps }: Services,
+): Promise<void> {
   if ('ref' in message) await deps.manifests.delete(message.ref);
 }

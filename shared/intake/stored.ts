@@ -1,11 +1,11 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { Failure } from '../core/failure.ts';
-import { digest } from '../core/digest.ts';
-import type { JsonObject } from '../core/json.ts';
-import type { Row } from '../ledger/ledger.ts';
 import { commit } from '../converge/commit.ts';
 import type { ConvergeDeps } from '../converge/deps.ts';
+import { digest } from '../core/digest.ts';
+import { Failure } from '../core/failure.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Row } from '../ledger/ledger.ts';
 
 const zip = promisify(gzip);
 const unzip = promisify(gunzip);
@@ -38,7 +38,12 @@ export async function mergeStored<Value extends object>(
     const known = row && !expired(row, deps) ? await decode<Value>(row, deps) : undefined;
     const merged = known ? merge(known, value) : value;
     const expiry = expiresAt(merged);
-    if (known && row?.expiresAt === undefined && expiry === undefined && JSON.stringify(known) === JSON.stringify(merged)) {
+    if (
+      known &&
+      row?.expiresAt === undefined &&
+      expiry === undefined &&
+      JSON.stringify(known) === JSON.stringify(merged)
+    ) {
       return { value: merged, changed: false };
     }
     const body = await encode(key, merged, deps);
@@ -64,7 +69,8 @@ export async function loadStored<Value>(keys: readonly string[], deps: ConvergeD
   return values;
 }
 
-const expired = (row: Row, deps: ConvergeDeps): boolean => row.expiresAt !== undefined && row.expiresAt * 1_000 < deps.now();
+const expired = (row: Row, deps: ConvergeDeps): boolean =>
+  row.expiresAt !== undefined && row.expiresAt * 1_000 < deps.now();
 
 async function encode(key: string, value: object, deps: ConvergeDeps): Promise<JsonObject> {
   const text = JSON.stringify(value);
@@ -79,7 +85,8 @@ async function encode(key: string, value: object, deps: ConvergeDeps): Promise<J
 async function decode<Value>(row: Row, deps: ConvergeDeps): Promise<Value> {
   const { value, zipped, object } = row.body;
   if (typeof value === 'string') return JSON.parse(value) as Value;
-  if (typeof zipped === 'string') return JSON.parse((await unzip(Buffer.from(zipped, 'base64'))).toString('utf8')) as Value;
+  if (typeof zipped === 'string')
+    return JSON.parse((await unzip(Buffer.from(zipped, 'base64'))).toString('utf8')) as Value;
   const stored = typeof object === 'string' ? await deps.manifests.get(object, { maxBytes: OBJECT_BYTES }) : undefined;
   // A concurrent merger has replaced row and object since the row was read; the delivery is tried again.
   if (!stored) throw new Failure('unavailable', `${row.key} changed while it was read`);

@@ -55,6 +55,8 @@ export function indexed(ids: readonly string[]): readonly string[] {
   return ids.length > MAX_INDEXED ? [MANY] : ids.map(digest);
 }
 
+export const newSubject = (subject: Subject): SubjectState => ({ subject, runs: [], due: false });
+
 export function decodeSubject(row: Row): SubjectState {
   return row.body as unknown as SubjectState;
 }
@@ -62,7 +64,12 @@ export function decodeSubject(row: Row): SubjectState {
 export function subjectRow(state: SubjectState, deps: ConvergeDeps): Row {
   const datasets = new Set([...state.runs.flatMap((run) => run.datasets), ...(state.said?.datasets ?? [])]);
   const index = [SUBJECTS, ...[...datasets].map(datasetIndex)];
-  return { key: subjectKey(state.subject), rev: deps.id(), body: { ...state } as unknown as Readonly<Record<string, Json>> as JsonObject, index };
+  return {
+    key: subjectKey(state.subject),
+    rev: deps.id(),
+    body: { ...state } as unknown as Readonly<Record<string, Json>> as JsonObject,
+    index,
+  };
 }
 
 /** The last `keep` runs once this one counts, and those that no longer do. */
@@ -81,16 +88,13 @@ export async function changeSubject(
   delayMs: number,
   deps: ConvergeDeps,
 ): Promise<SubjectState> {
-  let sent = false;
   for (;;) {
     const row = await deps.ledger.get(subjectKey(subject));
-    const state = row ? decodeSubject(row) : { subject, runs: [], due: false };
+    const state = row ? decodeSubject(row) : newSubject(subject);
     const next = change(state);
     if (!next) return state;
-    if (!state.due && !sent) {
-      await deps.queue.send({ kind: 'publish', subject }, { delayMs });
-      sent = true;
-    }
+    // Each time around: what was sent before may have been worked on already, and have made the write below fail.
+    if (!state.due) await deps.queue.send({ kind: 'publish', subject }, { delayMs });
     const written = { ...next, due: true };
     if (await commit(deps.ledger, subjectRow(written, deps), row?.rev ?? null)) return written;
   }

@@ -1,16 +1,37 @@
 import type { ConvergeDeps } from '../converge/deps.ts';
 import { digest } from '../core/digest.ts';
 import { asFailure } from '../core/failure.ts';
+import { type DatasetEdge, deriveEdges } from '../formats/openlineage/derive.ts';
 import { type LineageEvent, readEvent, type Subject } from '../formats/openlineage/event.ts';
 import { idOf } from '../formats/openlineage/facts.ts';
 import { type Life, laterLife, lifeChanges } from '../formats/openlineage/life.ts';
-import { counts, edgesOfRun, factsOfRun, hashOf, laterStatement, mergeRuns, type Run, runOf, type Statement, statementOf } from '../formats/openlineage/run.ts';
-import { deriveEdges, type DatasetEdge } from '../formats/openlineage/derive.ts';
+import {
+  counts,
+  edgesOfRun,
+  factsOfRun,
+  hashOf,
+  laterStatement,
+  mergeRuns,
+  type Run,
+  runOf,
+  type Statement,
+  statementOf,
+} from '../formats/openlineage/run.ts';
 import type { IntakeMessage } from '../queue/queue.ts';
 import type { Services } from '../wiring.ts';
 import { forgetEvents, loadEvents } from './inbox.ts';
 import { letExpire, mergeStored } from './stored.ts';
-import { changeSubject, datasetIndex, decodeSubject, indexed, lifeKey, MANY, runKey, statementKey, withRun } from './subject.ts';
+import {
+  changeSubject,
+  datasetIndex,
+  decodeSubject,
+  indexed,
+  lifeKey,
+  MANY,
+  runKey,
+  statementKey,
+  withRun,
+} from './subject.ts';
 
 /** Events of one job come in bursts; what it declares is published once for all that arrive within this time. */
 const GATHER_MS = 250;
@@ -49,7 +70,13 @@ async function takeRun(key: string, news: Run, services: Services): Promise<void
   const { deps } = services;
   const options = services.settings.openlineage;
   const expiry = () => Math.ceil((deps.now() + options.runExpiryMs) / 1_000);
-  const { value: run } = await mergeStored(key, news, mergeRuns, (merged) => (counts(merged, options) ? undefined : expiry()), deps);
+  const { value: run } = await mergeStored(
+    key,
+    news,
+    mergeRuns,
+    (merged) => (counts(merged, options) ? undefined : expiry()),
+    deps,
+  );
   if (!counts(run, options)) return;
   const edges = edgesOfRun(run, options);
   const counted = { key, runId: run.runId, at: run.at, hash: hashOf(factsOfRun(run)), datasets: datasetsOf(edges) };
@@ -57,10 +84,13 @@ async function takeRun(key: string, news: Run, services: Services): Promise<void
   await changeSubject(
     run.subject,
     (state) => {
+      displaced = [];
       const known = state.runs.find((each) => each.key === key);
       // A copy of an event, or of one that a concurrent delivery has already told more of.
       if (known && known.hash === counted.hash && known.at >= counted.at) return undefined;
-      const next = withRun(state.runs, known && known.at > counted.at ? { ...counted, at: known.at } : counted, options.runs);
+      const at = known && known.at > counted.at ? known.at : counted.at;
+      const datasets = [...new Set([...(known?.datasets ?? []), ...counted.datasets])].sort();
+      const next = withRun(state.runs, { ...counted, at, datasets }, options.runs);
       displaced = next.displaced.map((each) => each.key);
       if (displaced.includes(key)) return undefined;
       return { ...state, runs: next.runs };
@@ -99,7 +129,8 @@ async function liveAndDie(event: LineageEvent, services: Services): Promise<void
     await mergeStored<StoredLife>(lifeKey(change.id), seen, laterStoredLife, () => undefined, deps);
     // A dropped table is often made again at once; only what stays dropped for the grace time is withdrawn.
     const delayMs = GATHER_MS + (change.to === undefined ? deps.settings.graceMs : 0);
-    for (const subject of await subjectsNaming(change.id, deps)) await deps.queue.send({ kind: 'publish', subject }, { delayMs });
+    for (const subject of await subjectsNaming(change.id, deps))
+      await deps.queue.send({ kind: 'publish', subject }, { delayMs });
   }
 }
 
@@ -110,7 +141,12 @@ export interface StoredLife extends Life {
 function laterStoredLife(left: StoredLife, right: StoredLife): StoredLife {
   const same = left.at === right.at && left.to === right.to;
   const later = laterLife(left, right);
-  return { id: later.id, at: later.at, ...(later.to === undefined ? {} : { to: later.to }), seenMs: same ? Math.min(left.seenMs, right.seenMs) : (later === left ? left : right).seenMs };
+  return {
+    id: later.id,
+    at: later.at,
+    ...(later.to === undefined ? {} : { to: later.to }),
+    seenMs: same ? Math.min(left.seenMs, right.seenMs) : (later === left ? left : right).seenMs,
+  };
 }
 
 async function subjectsNaming(id: string, deps: ConvergeDeps): Promise<readonly Subject[]> {
@@ -119,7 +155,8 @@ async function subjectsNaming(id: string, deps: ConvergeDeps): Promise<readonly 
     let after: string | undefined;
     do {
       const page = await deps.ledger.find(index, after === undefined ? {} : { after });
-      for (const row of (await deps.ledger.getMany(page.items)).values()) found.set(row.key, decodeSubject(row).subject);
+      for (const row of (await deps.ledger.getMany(page.items)).values())
+        found.set(row.key, decodeSubject(row).subject);
       after = page.next;
     } while (after !== undefined);
   }

@@ -12,7 +12,10 @@ export type Message =
 export type IntakeMessage =
   | { readonly kind: 'events'; readonly events: readonly JsonObject[]; readonly confined?: boolean }
   | { readonly kind: 'events'; readonly ref: string; readonly confined?: boolean }
-  | { readonly kind: 'publish'; readonly subject: { readonly kind: 'job' | 'dataset'; readonly namespace: string; readonly name: string } };
+  | {
+      readonly kind: 'publish';
+      readonly subject: { readonly kind: 'job' | 'dataset'; readonly namespace: string; readonly name: string };
+    };
 
 /** Sending side. Durable when it resolves; delivered at least once, in any order, not before `delayMs`. */
 export interface Queue {

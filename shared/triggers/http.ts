@@ -2,7 +2,9 @@ import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import type { Services } from '../wiring.ts';
 import { admit, type Caller, type Scope, TRUSTED } from './access.ts';
+import { invocationLog } from './invocation-log.ts';
 import { problem, problemOf } from './problem.ts';
+import { bodyOf, fitting, headersOf, REQUEST_BYTES } from './url-payload.ts';
 
 /** A request as verbs see it, whatever carried it here. */
 export interface Request {
@@ -74,10 +76,13 @@ export function functionUrl(routes: readonly Route[], options: HttpOptions = {})
     options,
     open: (services) =>
       middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
+        .use(invocationLog(services))
         .use(failuresAsProblems(services))
-        .after((request) => {
+        .after(async (request) => {
           const answer = request.response;
-          if (answer) answer.headers = { ...SECURITY_HEADERS, ...answer.headers };
+          if (!answer) return;
+          answer.headers = { ...SECURITY_HEADERS, ...answer.headers };
+          request.response = await withinLimit(answer, request.event);
         })
         .handler((event, context) => answerTo(event, context, { routes, options }, services)) as unknown as HttpHandler,
   };
@@ -98,6 +103,18 @@ function failuresAsProblems(
   };
 }
 
+async function withinLimit(
+  answer: APIGatewayProxyStructuredResultV2,
+  event: APIGatewayProxyEventV2,
+): Promise<APIGatewayProxyStructuredResultV2> {
+  const fits = await fitting(answer, headersOf(event)['accept-encoding']);
+  if (fits) return fits;
+  const detail =
+    'the answer is larger than a function URL carries (6 MB); ask for less of it (limit and after, depth), accept gzip, or read the object from the bucket';
+  const encoded = encode(problem(413, detail));
+  return { ...encoded, headers: { ...SECURITY_HEADERS, ...encoded.headers } };
+}
+
 async function answerTo(
   event: APIGatewayProxyEventV2,
   context: Context,
@@ -116,15 +133,18 @@ async function answerTo(
         : problem(404, `there is nothing at ${event.rawPath.slice(0, 200)}`),
     );
   }
-  const headers = Object.fromEntries(
-    Object.entries(event.headers).map(([name, value]) => [name.toLowerCase(), value ?? '']),
-  );
+  const headers = headersOf(event);
   const { scope } = matched.route;
   const access =
     scope === 'signed'
       ? { caller: TRUSTED }
       : await admit(headers['authorization'], scope, entry.options.url ?? 'iam', services);
   if ('refused' in access) return encode(access.refused);
+  const body = bodyOf(event);
+  if (services.settings.aws && (entry.options.url ?? 'iam') === 'iam' && body.byteLength > REQUEST_BYTES) {
+    const detail = `a request may have ${REQUEST_BYTES} bytes; drop larger manifests into the bucket under manifests/`;
+    return encode(problem(413, detail));
+  }
   const left = context.getRemainingTimeInMillis() - ANSWER_MARGIN_MS;
   const answer = await matched.route.handle(
     {
@@ -132,7 +152,7 @@ async function answerTo(
       params: matched.params,
       query: new URLSearchParams(event.rawQueryString),
       headers,
-      body: Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8'),
+      body,
       caller: access.caller,
       deadlineMs: services.deps.now() + Math.min(left, ANSWER_WITHIN_MS),
     },

@@ -1,8 +1,11 @@
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { asFailure } from '../core/failure.ts';
+import pMap from 'p-map';
+import { asFailure, Failure } from '../core/failure.ts';
 import type { IntakeMessage, Message } from '../queue/queue.ts';
 import type { Services } from '../wiring.ts';
+import { invocationLog } from './invocation-log.ts';
+import { changedKeys } from './s3-event.ts';
 
 export type QueueHandler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
 
@@ -18,11 +21,17 @@ export interface ObjectChange {
 
 /** Time kept back from the platform's timeout for the last ledger writes. */
 const MARGIN_MS = 5_000;
+/** With less time than this nothing new is begun. */
+const SHORTEST_SLICE_MS = 10_000;
+/** As many as serverless.yml puts into a batch, so that none of them waits while the others use up the time. */
+const RECORDS_AT_ONCE = 5;
 
-/** Work from our own queue. */
-export function queued(verb: (message: Message | IntakeMessage, services: Services, deadlineMs: number) => Promise<void>): QueueEntry {
+/** Work from our own queue. A message that is no message of ours fails, and ends among the dead letters. */
+export function queued(
+  verb: (message: Message | IntakeMessage, services: Services, deadlineMs: number) => Promise<void>,
+): QueueEntry {
   return eachRecord(async (record, services, deadlineMs) => {
-    await verb(JSON.parse(record.body) as Message | IntakeMessage, services, deadlineMs);
+    await verb(messageOf(record.body), services, deadlineMs);
   });
 }
 
@@ -31,35 +40,59 @@ export function objectChanged(
   verb: (change: ObjectChange, services: Services, deadlineMs: number) => Promise<void>,
 ): QueueEntry {
   return eachRecord(async (record, services, deadlineMs) => {
-    const body = JSON.parse(record.body) as { Records?: { s3?: { object?: { key?: string } } }[] };
-    // The message that a bucket sends when notifications are set up has no records.
-    for (const each of body.Records ?? []) {
-      const key = each.s3?.object?.key;
-      if (key !== undefined) await verb({ key: decodeURIComponent(key.replaceAll('+', ' ')) }, services, deadlineMs);
+    for (const key of changedKeys(record.body)) {
+      checkTime(services, deadlineMs);
+      await verb({ key }, services, deadlineMs);
     }
   });
 }
 
-/** One by one; a record that fails is delivered again, the others are done. */
+/** Starts records side by side, in no order; one that fails or cannot start in time is delivered again, the others are done. */
 function eachRecord(handle: (record: SQSRecord, services: Services, deadlineMs: number) => Promise<void>): QueueEntry {
   return {
     kind: 'queue',
     open: (services) =>
-      middy<SQSEvent, SQSBatchResponse>().handler(async (event, context) => {
-        const deadlineMs = services.deps.now() + context.getRemainingTimeInMillis() - MARGIN_MS;
-        const failed: { itemIdentifier: string }[] = [];
-        for (const record of event.Records) {
-          try {
-            await handle(record, services, deadlineMs);
-          } catch (thrown) {
-            services.log.error('message failed; it will be delivered again', {
-              id: record.messageId,
-              reason: asFailure(thrown).message,
-            });
-            failed.push({ itemIdentifier: record.messageId });
+      middy<SQSEvent, SQSBatchResponse>()
+        .use(invocationLog(services))
+        .handler(async (event, context) => {
+          if (!Array.isArray(event.Records)) {
+            throw new Failure('invalid', 'This function takes messages of a queue: { "Records": [ … ] }.');
           }
-        }
-        return { batchItemFailures: failed };
-      }) as unknown as QueueHandler,
+          const deadlineMs = services.deps.now() + context.getRemainingTimeInMillis() - MARGIN_MS;
+          const failed: { itemIdentifier: string }[] = [];
+          await pMap(
+            event.Records,
+            async (record) => {
+              try {
+                checkTime(services, deadlineMs);
+                await handle(record, services, deadlineMs);
+              } catch (thrown) {
+                services.log.error('message failed; it will be delivered again', {
+                  id: record.messageId,
+                  reason: asFailure(thrown).message,
+                });
+                failed.push({ itemIdentifier: record.messageId });
+              }
+            },
+            { concurrency: RECORDS_AT_ONCE },
+          );
+          return { batchItemFailures: failed };
+        }) as unknown as QueueHandler,
   };
+}
+
+function checkTime({ deps }: Services, deadlineMs: number): void {
+  if (deps.now() + SHORTEST_SLICE_MS > deadlineMs) {
+    throw new Failure('unavailable', 'There is too little time left in this invocation to begin it.');
+  }
+}
+
+function messageOf(body: string): Message | IntakeMessage {
+  try {
+    const value = JSON.parse(body) as { readonly kind?: unknown } | null;
+    if (typeof value?.kind === 'string') return value as Message | IntakeMessage;
+  } catch {
+    // Said below.
+  }
+  throw new Failure('invalid', 'The message is none of ours; look who sends to this queue.');
 }

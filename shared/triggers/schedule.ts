@@ -1,6 +1,7 @@
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import type { Services } from '../wiring.ts';
+import { invocationLog } from './invocation-log.ts';
 
 export type ScheduleHandler = (event: unknown, context: Context) => Promise<void>;
 
@@ -11,15 +12,13 @@ export interface ScheduleEntry {
 
 const MARGIN_MS = 5_000;
 
-/** Runs at intervals; an error is logged and thrown, so that the platform counts it. */
+/** Runs at intervals, whatever the event says; an error is logged and thrown, so that the platform counts it and tries again. */
 export function scheduled(verb: (services: Services, deadlineMs: number) => Promise<unknown>): ScheduleEntry {
   return {
     kind: 'schedule',
     open: (services) =>
       middy<unknown, void>()
-        .onError((request) => {
-          services.log.error('scheduled run failed', { reason: request.error?.message ?? '' });
-        })
+        .use(invocationLog(services))
         .handler(async (_event, context) => {
           await verb(services, services.deps.now() + context.getRemainingTimeInMillis() - MARGIN_MS);
         }) as unknown as ScheduleHandler,

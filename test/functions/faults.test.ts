@@ -54,12 +54,42 @@ describe('DataArts fails after it may have done it', () => {
       });
       await here.drop(OWNER, both);
       const status = await here.statusWhen(OWNER, (each) => outcomes(each, 'dataarts').includes('unknown'));
-      expect(status.edges.find((each) => each.target === 'dataarts')?.reason).toMatch(/look it up/);
+      expect(status.edges.find((each) => each.target === 'dataarts')?.reason).toMatch(
+        /npm run resolve -- \S+ --registered/,
+      );
       expect(status.state).toBe('failed');
       await here.runtime.reconcile();
       await here.runtime.reconcile();
       expect(await here.writes('dataarts')).toHaveLength(1);
     },
+  );
+
+  it.each([
+    ['registered', 'dataarts'],
+    ['absent', 'dataarts'],
+  ] as const)(
+    'a person says what became of it: %s',
+    async (as) => {
+      const here = await local({ UNKNOWN_WAIT: '0' });
+      const kind = as === 'registered' ? 'lost-answer' : 'internal';
+      await here.fault('dataarts', { kind, operation: 'CreateLineageInfo', times: 1 });
+      await here.drop(OWNER, both);
+      const status = await here.statusWhen(OWNER, (each) => outcomes(each, 'dataarts').includes('unknown'));
+      const edge = /npm run resolve -- (\S+) /.exec(
+        status.edges.find((each) => each.target === 'dataarts')?.reason ?? '',
+      )?.[1];
+      const ask = () => here.request('POST', '/reconcile', JSON.stringify({ resolve: { edge, as } }));
+      // Nobody can know before the latest moment at which the vendor may still carry the call out.
+      const early = await ask();
+      expect(early.status).toBe(409);
+      expect(await early.text()).toMatch(/may still be carried out until/);
+      await until(async () => (await ask()).status === 200, 45_000);
+      await here.statusWhen(OWNER, (each) => each.state === 'converged');
+      expect(await here.dataarts()).toHaveLength(1);
+      expect(await here.writes('dataarts')).toHaveLength(as === 'registered' ? 1 : 2);
+      expect((await ask()).status).toBe(409);
+    },
+    60_000,
   );
 
   it('throttle: sent again, since the gateway turned it away', async () => {
@@ -111,6 +141,36 @@ describe('a vendor says no', () => {
     expect(await here.dataphin()).toEqual([]);
   });
 });
+
+it.each(['denied', 'invalid'])(
+  "sends nothing when what is there cannot be read (%s): somebody else's edge must not become ours to delete",
+  async (kind) => {
+    const here = await local();
+    const edge = { source: 'odps.300000001.p.a', target: 'odps.300000001.p.b', columns: [], origin: 'parsed' };
+    await here.sandbox('dataphin', 'PUT', 'seed', { parsedLineage: [edge] });
+    await here.fault('dataphin', { kind, operation: 'GetTableLineages', times: 2 });
+    await here.drop(OWNER, manifest([['a', 'b']], { columns: [] }));
+    const status = await here.statusWhen(
+      OWNER,
+      (each) =>
+        outcomes(each).includes('failed') ||
+        outcomes(each).includes('pending') ||
+        outcomes(each).includes('registered'),
+    );
+    expect(status.edges[0]?.reason).toMatch(/presence could not be read/);
+    await here.clearFaults('dataphin');
+    await until(async () => {
+      await here.runtime.reconcile();
+      return (await here.status(OWNER))?.state === 'converged';
+    }, 20_000);
+    const adopted = await here.status(OWNER);
+    expect(adopted?.edges[0]?.reason).toMatch(/adopted/);
+    await here.forgetCalls();
+    await here.remove(OWNER);
+    await here.statusWhen(OWNER, (each) => each.state === 'withdrawn');
+    expect((await here.writes('dataphin')).map((call) => call.operation)).not.toContain('DeleteRegisterLineage');
+  },
+);
 
 it('keeps every secret out of logs, status documents and answers', async () => {
   const here = await local();

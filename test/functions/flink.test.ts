@@ -127,7 +127,7 @@ describe('GET /lineage?from=flink', () => {
       [{ job: 'a', after: 'x' }, ['after']],
       [{ job: ' ' }, ['job']],
       [{ job: 'a', direction: 'up', depth: '0', temporary: 'yes' }, ['direction', 'depth', 'temporary']],
-      [{ from: 'ledger', job: 'a', temporary: 'true' }, ['job', 'temporary']],
+      [{ from: 'ledger', job: 'a', temporary: 'true' }, ['temporary']],
       [{ from: 'elsewhere', job: 'a' }, ['from']],
     ];
     for (const [parameters, paths] of wrong) {

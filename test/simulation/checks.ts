@@ -9,8 +9,10 @@ const NOTHING: Wanted = { columns: new Map(), tag: undefined, tags: new Set() };
 /** Whether both vendors show what the manifests say, computed from these alone. `strict`: nothing is held or unreadable. */
 export function checkVendors(world: World, strict: boolean): void {
   const readable = new Map([...world.manifests].filter(([, each]) => each.pairs));
-  checkEdges(world, union(readable, 'dataphin'), strict);
-  checkNodes(world, union(readable, 'dataarts'), strict);
+  for (const target of world.profile.targets) {
+    if (target === 'dataphin') checkEdges(world, union(readable, target), strict);
+    else checkNodes(world, union(readable, target), strict);
+  }
 }
 
 function checkEdges(world: World, wanted: ReadonlyMap<string, Wanted>, strict: boolean): void {
@@ -21,7 +23,8 @@ function checkEdges(world: World, wanted: ReadonlyMap<string, Wanted>, strict: b
     const state = unitState(world, 'dataphin', pair);
     const foreign = world.foreign.get(pair);
     if (foreign && !edge) world.violate(`foreign edge ${pair} is gone`);
-    for (const column of foreign ?? []) if (!edge?.columns.has(column)) world.violate(`foreign column ${pair} ${column} is gone`);
+    for (const column of foreign ?? [])
+      if (!edge?.columns.has(column)) world.violate(`foreign column ${pair} ${column} is gone`);
     const excused = strict ? new Set<string>() : claimsOf(world, state);
     if (want.columns.has('bad>bad') || excused.has('bad>bad')) continue;
     // First contact with a target that an owner never met waits for a person.
@@ -30,9 +33,11 @@ function checkEdges(world: World, wanted: ReadonlyMap<string, Wanted>, strict: b
     for (const [column, direct] of waits ? [] : want.columns) {
       const shown = edge?.columns.get(column);
       if (shown === undefined) world.violate(`column ${pair} ${column} is missing`);
-      else if (shown !== direct && !excused.has(`${column} ${shown}`)) world.violate(`column ${pair} ${column} has the wrong direct flag`);
+      else if (shown !== direct && !excused.has(`${column} ${shown}`))
+        world.violate(`column ${pair} ${column} has the wrong direct flag`);
     }
-    if (strict && wanted.has(pair) && edge && edge.tag !== want.tag) world.violate(`edge ${pair} has the tag ${edge.tag}, not ${want.tag}`);
+    if (strict && wanted.has(pair) && edge && edge.tag !== want.tag)
+      world.violate(`edge ${pair} has the tag ${edge.tag}, not ${want.tag}`);
     if (!edge) continue;
     if (!wanted.has(pair) && !foreign && !excused.has('edge')) world.violate(`edge ${pair} is an orphan`);
     for (const column of edge.columns.keys()) {
@@ -47,7 +52,9 @@ function claimsOf(world: World, state: UnitState | undefined): Set<string> {
   const excused = new Set<string>();
   if (!state) return excused;
   for (const [owner, claim] of Object.entries(state.claims)) {
-    const row = world.ledger.shadow.get(`owner/${owner}`)?.body as { held?: { units: { ids?: string[]; chunks?: string[] } } } | undefined;
+    const row = world.ledger.shadow.get(`owner/${owner}`)?.body as
+      | { held?: { units: { ids?: string[]; chunks?: string[] } } }
+      | undefined;
     const version = world.manifests.get(owner);
     const held = row?.held && (row.held.units.chunks || row.held.units.ids?.includes(state.id));
     if (!held && !(version && !version.pairs)) continue;
@@ -70,7 +77,9 @@ function checkNodes(world: World, wanted: ReadonlyMap<string, Wanted>, strict: b
   for (const [pair, want] of wanted) {
     if (want.columns.has('bad>bad')) continue;
     const columns = [...want.columns.keys()];
-    const shown = world.vendors.nodes.some((node) => node.pair === pair && want.tags.has(node.tag) && columns.every((each) => node.columns.has(each)));
+    const shown = world.vendors.nodes.some(
+      (node) => node.pair === pair && want.tags.has(node.tag) && columns.every((each) => node.columns.has(each)),
+    );
     if (shown) continue;
     const state = unitState(world, 'dataarts', pair);
     // What an unreadable manifest claimed counts with the rest.
@@ -97,7 +106,8 @@ export function checkLedger(world: World): void {
     const body = row.body as { settled?: boolean; lease?: unknown; intent?: unknown; vanish?: unknown };
     if (key.startsWith('owner/')) {
       if (body.settled !== true) world.violate(`${key} is not settled: ${JSON.stringify(body)}`);
-      for (const chunk of chunksOf(row.body)) if (!shadow.has(chunk)) world.violate(`${key} refers to ${chunk}, which is gone`);
+      for (const chunk of chunksOf(row.body))
+        if (!shadow.has(chunk)) world.violate(`${key} refers to ${chunk}, which is gone`);
     }
     if (body.lease) world.violate(`${key} is still leased`);
     if (body.intent) world.violate(`${key} has an intent left`);
@@ -112,8 +122,11 @@ export function checkLedger(world: World): void {
 /** Every claim belongs to an owner whose row leads back to the unit; else nobody would ever take it away. */
 function checkClaims(world: World, state: UnitState): void {
   for (const owner of Object.keys(state.claims)) {
-    const row = world.ledger.shadow.get(`owner/${owner}`)?.body as { units: { ids?: string[]; chunks?: string[] } } | undefined;
-    if (!row || (row.units.ids && !row.units.ids.includes(state.id))) world.violate(`unit ${state.id} is claimed by ${owner}, which does not know it`);
+    const row = world.ledger.shadow.get(`owner/${owner}`)?.body as
+      | { units: { ids?: string[]; chunks?: string[] } }
+      | undefined;
+    if (!row || (row.units.ids && !row.units.ids.includes(state.id)))
+      world.violate(`unit ${state.id} is claimed by ${owner}, which does not know it`);
   }
 }
 
@@ -137,6 +150,7 @@ export function checkDurable(world: World): void {
     const version: Version | undefined = world.manifests.get(owner);
     const row = world.ledger.shadow.get(`owner/${owner}`)?.body as { settled: boolean; claimed?: string } | undefined;
     if (!version && !row) continue;
-    if (!row?.settled || row.claimed !== version?.etag) world.violate(`${owner} was left behind by its messages: ${JSON.stringify(row)}`);
+    if (!row?.settled || row.claimed !== version?.etag)
+      world.violate(`${owner} was left behind by its messages: ${JSON.stringify(row)}`);
   }
 }

@@ -33,7 +33,9 @@ export function version(pairs: ReadonlyMap<string, Pair>, targets?: readonly str
   const text = JSON.stringify({
     version: 1,
     ...(targets ? { targets } : {}),
-    datasets: Object.fromEntries([...names].map((name) => [name, { dataphin: { guid: name }, dataarts: { table: name } }])),
+    datasets: Object.fromEntries(
+      [...names].map((name) => [name, { dataphin: { guid: name }, dataarts: { table: name } }]),
+    ),
     lineage: [...pairs].map(([pair, { columns, tag }]) => {
       const [from, to] = pair.split('-') as [string, string];
       return {
@@ -58,7 +60,10 @@ export function unparsable(random: Random): Version {
 
 /** The union of what present manifests declare at a target, by pair: columns union, direct wins, the smallest owner's option. */
 export function union(manifests: ReadonlyMap<string, Version>, target: string): Map<string, Wanted> {
-  const wanted = new Map<string, { columns: Map<string, boolean>; tag: string | undefined; tags: Set<string | undefined> }>();
+  const wanted = new Map<
+    string,
+    { columns: Map<string, boolean>; tag: string | undefined; tags: Set<string | undefined> }
+  >();
   for (const owner of [...manifests.keys()].sort()) {
     const { pairs, targets } = manifests.get(owner) as Version;
     if (targets && !targets.includes(target)) continue;
@@ -77,17 +82,23 @@ const COLUMNS = ['a>a', 'a>b', 'b>b', 'c>c', 'c>a'];
 
 export function randomPair(random: Random, badShare: number): Pair {
   const columns = new Map<string, boolean>();
-  for (const column of random.some(COLUMNS, random.between(0, 4))) columns.set(column, random.chance(0.8));
+  for (const column of random.some(COLUMNS, random.between(0, 3))) columns.set(column, random.chance(0.8));
   if (random.chance(badShare)) columns.set('bad>bad', true);
   return random.chance(0.25) ? { columns, tag: random.pick(['x', 'y']) } : { columns };
 }
 
 /** A manifest after one of the things that people do to it. */
-export function edited(old: ReadonlyMap<string, Pair>, pool: readonly string[], random: Random, badShare: number): Map<string, Pair> {
+export function edited(
+  old: ReadonlyMap<string, Pair>,
+  pool: readonly string[],
+  random: Random,
+  badShare: number,
+): Map<string, Pair> {
   const pairs = new Map(old);
   const keys = [...pairs.keys()];
   const change = keys.length === 0 ? 'add' : random.weighted({ add: 3, drop: 3, columns: 4, flip: 2, tag: 2, most: 1 });
-  if (change === 'add') for (const pair of random.some(pool, random.between(1, 3))) pairs.set(pair, randomPair(random, badShare));
+  if (change === 'add')
+    for (const pair of random.some(pool, random.between(1, 3))) pairs.set(pair, randomPair(random, badShare));
   if (change === 'drop') pairs.delete(random.pick(keys));
   if (change === 'most') for (const pair of random.some(keys, random.between(1, keys.length))) pairs.delete(pair);
   if (change === 'columns') pairs.set(random.pick(keys), randomPair(random, badShare));

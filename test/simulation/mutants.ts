@@ -1,19 +1,192 @@
 import type { ConvergeSettings } from '../../shared/converge/deps.ts';
+import type { Json, JsonObject } from '../../shared/core/json.ts';
 import type { Row } from '../../shared/ledger/ledger.ts';
-import type { VendorClient } from '../../shared/vendors/vendor.ts';
+import type { Message } from '../../shared/queue/queue.ts';
+import type { Call, VendorClient, WithdrawCall } from '../../shared/vendors/vendor.ts';
 import type { Invocation } from './invocation.ts';
 import type { World } from './world.ts';
 
 /** What becomes of a write: stored like this, or only pretended. */
 export type Stored =
   | 'pretend'
-  | { readonly row: Row; readonly expected: string | null; readonly force?: boolean; readonly forget?: boolean };
+  | {
+      readonly row: Row;
+      readonly expected: string | null;
+      /** Whatever is stored now. */
+      readonly force?: boolean;
+      /** Removed at once. */
+      readonly forget?: boolean;
+    };
 
-/** One rule of the protocol taken away, by tampering with what converge reads, writes and calls; its code stays as it is. */
+/** One rule of the protocol taken away, by tampering with what converge reads, writes, sends and calls; its code stays as it is. */
 export interface Mutant {
+  /** The watch must not look for the very thing that is taken away: what it leads to has to be seen. */
+  readonly blind?: boolean;
   settings?(settings: ConvergeSettings): ConvergeSettings;
   store?(row: Row, expected: string | null, world: World): Stored;
   read?(row: Row, inv: Invocation, world: World): Row;
   client?(client: VendorClient, world: World): VendorClient;
+  /** Messages that are never sent. */
+  loses?(message: Message, delayMs: number): boolean;
 }
-export const MUTANTS: Readonly<Record<string, Mutant>> = {};
+
+interface Body {
+  readonly lease?: { readonly token: string; readonly until: number; readonly step?: string };
+  readonly intent?: { readonly op: string; readonly mask: string; readonly until: number };
+  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly settled?: boolean;
+  readonly hash?: string;
+  readonly ticket?: string;
+  readonly units?: { readonly ids?: readonly string[] };
+  readonly shown?: string;
+  readonly maybe?: string;
+  readonly addUntil?: number;
+  readonly delUntil?: number;
+}
+
+const isUnit = (row: Row): boolean => row.key.startsWith('unit/');
+const isOwner = (row: Row): boolean => row.key.startsWith('owner/');
+const bodyOf = (row: Row | undefined): Body => (row?.body ?? {}) as Body;
+const changed = (row: Row, change: Readonly<Record<string, Json>>): Row => ({
+  ...row,
+  body: { ...row.body, ...change },
+});
+
+function lacking(row: Row, ...keys: string[]): Row {
+  const body = Object.fromEntries(Object.entries(row.body).filter(([key]) => !keys.includes(key))) as JsonObject;
+  return { ...row, body };
+}
+
+/** A rule about what rows hold when stored. */
+function storing(rewrite: (row: Row, world: World) => Row): Mutant {
+  return { store: (row, expected, world) => ({ row: rewrite(row, world), expected }) };
+}
+
+function reading(rewrite: (row: Row, inv: Invocation, world: World) => Row): Mutant {
+  return { read: rewrite };
+}
+
+function withoutIntent(op: string): Mutant {
+  return {
+    blind: true,
+    ...storing((row) => (isUnit(row) && bodyOf(row).intent?.op === op ? lacking(row, 'intent', 'lease') : row)),
+  };
+}
+
+/** Answers before the call is done, so that the next chunk leaves unconfirmed. */
+function hasty<C extends Call>(
+  verb: ((call: C, options: { deadlineMs: number }) => Promise<{ receipt: string; ambiguous: boolean }>) | undefined,
+  world: World,
+) {
+  if (!verb) return undefined;
+  return async (call: C, options: { deadlineMs: number }) => {
+    const answer = verb(call, options);
+    if (call.columns.length < world.profile.columnsPerCall) return answer;
+    world.detached(answer);
+    return { receipt: 'hasty', ambiguous: false };
+  };
+}
+
+export const MUTANTS: Readonly<Record<string, Mutant>> = {
+  'owner row ahead': storing((row, { ledger }) =>
+    isOwner(row) && bodyOf(row).lease
+      ? changed(row, { units: (ledger.shadow.get(row.key)?.body['units'] ?? { ids: [] }) as Json })
+      : row,
+  ),
+  'intent before add': withoutIntent('register'),
+  'intent before delete': withoutIntent('withdraw'),
+  'lease until the deadline': storing((row) => {
+    const { lease } = bodyOf(row);
+    return lease ? changed(row, { lease: { ...lease, until: lease.until - 60_000 } as unknown as Json }) : row;
+  }),
+  'lease has a margin for clocks': { settings: (settings) => ({ ...settings, clockSkewMs: 0, ledgerTimeoutMs: 0 }) },
+  'opposite operation waits': storing((row) => (isUnit(row) ? changed(row, { addUntil: 0, delUntil: 0 }) : row)),
+  'wait as long as the late bound': {
+    settings: (settings) => ({ ...settings, lateBoundMs: settings.lateBoundMs / 4 }),
+  },
+  'wait survives a later success': storing((row, { ledger }) => {
+    const before = bodyOf(ledger.shadow.get(row.key));
+    const after = bodyOf(row);
+    if (!isUnit(row) || !before.intent || after.intent) return row;
+    const key = before.intent.op === 'register' ? 'addUntil' : 'delUntil';
+    return (after[key] ?? 0) > (before[key] ?? 0) ? row : changed(row, { [key]: 0 });
+  }),
+  "dead worker's intent folded as unknown": reading((row, inv) => {
+    const { lease, intent } = bodyOf(row);
+    return isUnit(row) && lease && intent && lease.until <= inv.now() ? lacking(row, 'intent', 'lease') : row;
+  }),
+  'foreign recorded once': reading((row) => (isUnit(row) ? lacking(row, 'foreign') : row)),
+  'chunk confirmed before the next': {
+    blind: true,
+    client(client, world) {
+      const register = hasty<Call>(client.register, world);
+      const withdraw = hasty<WithdrawCall>(client.withdraw, world);
+      if (!withdraw) return client;
+      return { ...client, ...(register ? { register } : {}), withdraw };
+    },
+  },
+  'no resend without proof': storing((row) => (isUnit(row) ? changed(row, { uncertain: [] }) : row)),
+  'left behind kept': storing((row) =>
+    isUnit(row) && Object.keys(bodyOf(row).claims ?? {}).length === 0
+      ? changed(row, { nodes: [], uncertain: [] })
+      : row,
+  ),
+  'id kept until settled': storing((row, { ledger }) => {
+    const { settled, lease, units } = bodyOf(row);
+    if (!isOwner(row) || settled || lease || !bodyOf(row).ticket || !units?.ids) return row;
+    const owner = row.key.slice('owner/'.length);
+    return changed(row, {
+      units: { ids: units.ids.filter((id) => bodyOf(ledger.shadow.get(`unit/${id}`)).claims?.[owner]) },
+    });
+  }),
+  tombstone: { store: (row, expected) => ({ row, expected, forget: isUnit(row) && row.expiresAt !== undefined }) },
+  grace: { settings: (settings) => ({ ...settings, graceMs: 0 }) },
+  'hold sticky': storing((row) => (isOwner(row) ? lacking(row, 'held') : row)),
+  'short-circuit needs settled': reading((row) => {
+    const { hash, lease } = bodyOf(row);
+    return isOwner(row) && hash !== undefined && !lease ? changed(row, { settled: true }) : row;
+  }),
+  'intent write on rev': {
+    store: (row, expected, { ledger }) => {
+      const step = bodyOf(row).lease?.step;
+      return {
+        row,
+        expected,
+        force: isUnit(row) && step !== undefined && bodyOf(ledger.shadow.get(row.key)).lease?.step !== step,
+      };
+    },
+  },
+  'confirm on rev': {
+    store: (row, expected, { ledger }) => {
+      const confirms = isUnit(row) && !bodyOf(row).intent && bodyOf(ledger.shadow.get(row.key)).intent !== undefined;
+      return { row, expected, force: confirms };
+    },
+  },
+  'hold base not ahead units': reading((row) => {
+    const { settled, units } = bodyOf(row);
+    return isOwner(row) && settled === false ? changed(row, { base: units as Json }) : row;
+  }),
+  'verdict bound to vanish id': reading((row, _inv, { ledger }) => {
+    if (!row.key.startsWith('vanish/')) return row;
+    const vanished = row.body['vanished'] as JsonObject & { verdicts: Record<string, JsonObject> };
+    const verdicts = Object.entries(vanished.verdicts).map(([owner, verdict]) => {
+      const vanish = ledger.shadow.get(`owner/${owner}`)?.body['vanish'] as { id: string } | undefined;
+      return [owner, vanish ? { ...verdict, id: vanish.id } : verdict];
+    });
+    return changed(row, { vanished: { ...vanished, verdicts: Object.fromEntries(verdicts) as JsonObject } });
+  }),
+  'dirty mark': {
+    store(row, expected, { ledger }) {
+      const { lease } = bodyOf(row);
+      const before = bodyOf(ledger.shadow.get(row.key)).lease;
+      const mark =
+        isOwner(row) &&
+        lease !== undefined &&
+        lease.token === before?.token &&
+        !row.rev.startsWith(lease.token.split('.')[0] ?? '');
+      return mark ? 'pretend' : { row, expected };
+    },
+    // Nor does anybody look again when the lease has ended.
+    loses: (message, delayMs) => message.kind === 'converge' && message.ticket === undefined && delayMs > 5_000,
+  },
+};

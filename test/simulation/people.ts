@@ -3,9 +3,17 @@ import { reconcile } from '../../functions/scheduled-reconcile/reconcile.ts';
 import { converge } from '../../shared/converge/converge.ts';
 import { releaseHold } from '../../shared/converge/hold.ts';
 import { edited, type Pair, randomPair, unparsable, type Version, version } from './history.ts';
+import { mustBeHeld } from './threshold.ts';
 import type { World } from './world.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => `manifests/${name}.json`);
+
+/** How often people and the platform do what. */
+const COMMON = { edit: 14, flap: 2, remove: 4, back: 3, rename: 2, unparsable: 2, group: 2, stale: 2, sweep: 1 };
+/** Where no message brings the work about, or what changes sends none. */
+const NOT_DURABLE = { explicit: 2, release: 3, pass: 3, configure: 3, request: 2 };
+const NOT_DURABLE_NONE = { explicit: 0, release: 0, pass: 0, configure: 0, request: 0 };
+type Act = keyof typeof COMMON | keyof typeof NOT_DURABLE;
 
 /** What people and the platform do to a world while it runs. */
 export class People {
@@ -38,87 +46,90 @@ export class People {
   }
 
   /** Manifests that cannot be read are mended, so that what is wanted is known again. */
-  repair(): void {
-    for (const [owner, { pairs }] of this.world.manifests) if (!pairs) this.put(owner, this.fresh());
+  repair(): boolean {
+    const broken = [...this.world.manifests].filter(([, { pairs }]) => !pairs).map(([owner]) => owner);
+    for (const owner of broken) this.put(owner, this.fresh());
+    return broken.length > 0;
   }
 
   private async pause(): Promise<void> {
     const { random, clock } = this.world;
     const kind = random.weighted({ none: 4, short: 3, medium: 3, long: 2 });
     if (kind === 'none') return;
-    await clock.sleep({ short: random.between(1, 500), medium: random.between(500, 20_000), long: random.between(20_000, 300_000) }[kind]);
+    await clock.sleep(
+      { short: random.between(1, 500), medium: random.between(500, 20_000), long: random.between(20_000, 300_000) }[
+        kind
+      ],
+    );
   }
 
   private event(): void {
     const { world } = this;
     const { random, profile } = world;
-    const present = [...world.manifests.keys()].sort();
     const owner = random.pick(NAMES.slice(0, profile.owners));
-    const old = world.manifests.get(owner);
-    const direct = profile.durable ? 0 : 1;
-    const what = random.weighted({
-      edit: 14, flap: 2, remove: 4, back: 3, rename: 2, unparsable: 2, group: 2,
-      explicit: 2 * direct, release: 3 * direct, pass: 3 * direct, configure: 3 * direct, stale: 2, sweep: 1, request: 2 * direct,
-    });
-    world.trace(() => `--- ${what} ${owner}`);
-    switch (what) {
-      case 'edit':
-        return this.put(owner, this.next(old));
-      case 'flap': {
-        // There and back again, faster than anybody looks.
-        const between = this.next(old);
-        this.put(owner, between);
-        return world.late(world.clock.now + random.between(1, 400), () => {
-          if (old && world.manifests.get(owner) === between) this.put(owner, old);
-        });
-      }
-      case 'unparsable':
-        return old ? this.put(owner, unparsable(random)) : undefined;
-      case 'remove':
-        return this.vanish([owner], 'alone');
-      case 'back':
-        return this.put(owner, this.last.get(owner) ?? this.fresh());
-      case 'rename': {
-        const free = NAMES.filter((name) => !world.manifests.has(name));
-        if (!old || free.length === 0) return;
-        this.put(random.pick(free), old);
-        return this.vanish([owner], 'alone');
-      }
-      case 'group': {
-        const group = random.some(present, random.between(2, present.length));
-        if (group.length > 1) this.vanish(group, 'together');
-        return;
-      }
-      case 'explicit':
-        return old ? this.remove(owner) : undefined;
-      case 'release':
-        return this.release();
-      case 'pass':
-        return world.start((services, deadlineMs) => reconcile(services, deadlineMs, {}));
-      case 'configure': {
-        const target = random.chance(0.7) ? 'dataphin' : 'dataarts';
-        if (!world.configured.delete(target)) world.configured.add(target);
-        world.watch.guards = [];
-        world.trace(() => `configured: ${[...world.configured]}`);
-        return;
-      }
-      case 'stale':
-        return world.send({ kind: 'converge', owner, ...(random.chance(0.5) ? { ticket: 'i1.5' } : {}) }, random.between(0, 100_000));
-      case 'sweep':
-        return world.detached(world.ledger.sweep((world.clock.now - random.between(0, 10_000)) / 1_000));
-      default: {
-        // A request that stores and converges at once.
-        this.store(owner, this.next(old));
-        return world.start((services, deadlineMs) => converge({ owner, deadlineMs }, services.deps));
-      }
-    }
+    const act = random.weighted(profile.durable ? { ...COMMON, ...NOT_DURABLE_NONE } : { ...COMMON, ...NOT_DURABLE });
+    world.trace(() => `--- ${act} ${owner}`);
+    this.acts[act](owner, world.manifests.get(owner));
   }
+
+  private readonly acts: Readonly<Record<Act, (owner: string, old: Version | undefined) => void>> = {
+    edit: (owner, old) => this.put(owner, this.next(old)),
+    flap: (owner, old) => {
+      // There and back again, faster than anybody looks.
+      const between = this.next(old);
+      this.put(owner, between);
+      this.world.late(this.world.clock.now + this.world.random.between(1, 400), () => {
+        if (old && this.world.manifests.get(owner) === between) this.put(owner, old);
+      });
+    },
+    unparsable: (owner, old) => {
+      if (old) this.put(owner, unparsable(this.world.random));
+    },
+    remove: (owner) => this.vanish([owner], 'alone'),
+    back: (owner) => this.put(owner, this.last.get(owner) ?? this.fresh()),
+    rename: (owner, old) => {
+      const free = NAMES.filter((name) => !this.world.manifests.has(name));
+      if (!old || free.length === 0) return;
+      this.put(this.world.random.pick(free), old);
+      this.vanish([owner], 'alone');
+    },
+    group: () => {
+      const present = [...this.world.manifests.keys()].sort();
+      const group = this.world.random.some(present, this.world.random.between(2, 4));
+      if (group.length > 1) this.vanish(group, 'together');
+    },
+    stale: (owner) => {
+      const ticket = this.world.random.chance(0.5) ? { ticket: 'i1.5' } : {};
+      this.world.send({ kind: 'converge', owner, ...ticket }, this.world.random.between(0, 100_000));
+    },
+    sweep: () => {
+      const { world } = this;
+      world.detached(world.ledger.sweep((world.clock.now - world.random.between(0, 10_000)) / 1_000));
+    },
+    explicit: (owner, old) => {
+      if (old) this.remove(owner);
+    },
+    release: () => this.release(),
+    pass: () => this.world.start((services, deadlineMs) => reconcile(services, deadlineMs, {})),
+    configure: () => {
+      const { configured, random, watch, profile } = this.world;
+      const target = random.pick(profile.targets);
+      if (!configured.delete(target)) configured.add(target);
+      watch.guards = [];
+      this.world.trace(() => `configured: ${[...configured]}`);
+    },
+    request: (owner, old) => {
+      // Stores and converges at once.
+      this.store(owner, this.next(old));
+      this.world.start((services, deadlineMs) => converge({ owner, deadlineMs }, services.deps));
+    },
+  };
 
   private readonly last = new Map<string, Version>();
 
   private fresh(): Version {
     const { random, profile } = this.world;
-    const count = profile.big && random.chance(0.5) ? random.between(40, 70) : random.between(1, 6);
+    const count = profile.big && random.chance(0.5) ? random.between(40, 70) : random.between(1, 4);
     const pairs = new Map<string, Pair>();
     for (const pair of random.some(profile.pool, count)) pairs.set(pair, randomPair(random, profile.badShare));
     return version(pairs, random.chance(0.06) ? [random.pick(['dataphin', 'dataarts'])] : undefined);
@@ -160,7 +171,7 @@ export class People {
     this.vanishings += there.length;
     // Whoever vanishes while others are still judged is judged with them.
     const held = how === 'together' || this.vanishings > 1 ? 'together' : 'alone';
-    if (how === 'together' && this.mustBeHeld(there)) world.watch.guard(there);
+    if (how === 'together' && this.erasing === 0 && mustBeHeld(world, there)) world.watch.guard(there);
     for (const [at, owner] of there.entries()) {
       const go = (): void => {
         if (!world.manifests.delete(owner)) return;
@@ -172,28 +183,6 @@ export class People {
       if (at === 0) go();
       else world.late(world.clock.now + at * world.random.between(1, 3_000), go);
     }
-  }
-
-  /** Whether the ledger is calm enough to say that this group is above the threshold, whatever happens meanwhile. */
-  private mustBeHeld(owners: readonly string[]): boolean {
-    const { world } = this;
-    if (!world.configured.has('dataphin') || world.profile.big || this.erasing > 0) return false;
-    const pending = world.ledger.shadow.get('vanish/dataphin')?.body as { vanished?: { owners: object } } | undefined;
-    if (Object.keys(pending?.vanished?.owners ?? {}).length > 0) return false;
-    let edges = 0;
-    for (const owner of owners) {
-      const row = world.ledger.shadow.get(`owner/${owner}`)?.body as
-        | { settled: boolean; claimed?: string; held?: unknown; explicit?: unknown; counts: Record<string, number> }
-        | undefined;
-      const version = world.manifests.get(owner);
-      if (!row?.settled || row.held || !version?.pairs || row.claimed !== version.etag || row.explicit) return false;
-      const count = row.counts['dataphin'] ?? 0;
-      if (count === 0) return false;
-      edges += count;
-    }
-    let units = 0;
-    for (const row of world.ledger.shadow.values()) if (row.index?.includes('account:dataphin')) units += 1;
-    return units >= world.settings.policy.smallTarget && edges > 0.6 * units;
   }
 
   /** DELETE of a manifest, by a function that may die like any other. */
@@ -217,7 +206,8 @@ export class People {
   release(all = false): void {
     const { world } = this;
     const ids = new Set<string>();
-    for (const row of world.ledger.shadow.values()) for (const entry of row.index ?? []) if (entry.startsWith('held:')) ids.add(entry.slice(5));
+    for (const row of world.ledger.shadow.values())
+      for (const entry of row.index ?? []) if (entry.startsWith('held:')) ids.add(entry.slice(5));
     const chosen = all ? [...ids] : world.random.some([...ids].sort(), 1);
     if (chosen.length > 0) world.watch.guards = [];
     for (const id of chosen) {

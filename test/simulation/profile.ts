@@ -20,6 +20,8 @@ export interface Profile {
    * All work comes from messages and no trigger is lost: then everything settles without a reconcile pass.
    */
   readonly durable: boolean;
+  /** Targets that are configured, if not taken away for a while. */
+  readonly targets: readonly ('dataphin' | 'dataarts')[];
   readonly columnsPerCall: number;
   /** How long invocations may run (ms). */
   readonly slices: readonly number[];
@@ -31,8 +33,8 @@ export interface Profile {
 }
 
 export function profileOf(random: Random): Profile {
-  const big = random.chance(0.01);
-  const datasets = big ? 12 : random.between(2, 5);
+  const big = random.chance(0.003);
+  const datasets = big ? 12 : random.between(2, 4);
   const all: string[] = [];
   for (let from = 0; from < datasets; from += 1) {
     for (let to = 0; to < datasets; to += 1) if (from !== to) all.push(`d${from}-d${to}`);
@@ -42,7 +44,7 @@ export function profileOf(random: Random): Profile {
   return {
     settings: {
       deployment: 'sim',
-      policy: { ratio: 0.3, singleRemoval: 100, smallTarget: 4 },
+      policy: { ratio: 0.3, singleRemoval: 100, smallTarget: 3 },
       graceMs: random.pick([20_000, 60_000]),
       lateBoundMs: random.pick([30_000, 120_000]),
       clockSkewMs: 5_000,
@@ -51,15 +53,22 @@ export function profileOf(random: Random): Profile {
       concurrency: random.between(1, 4),
     },
     workers: random.between(2, 4),
-    owners: random.between(2, 4),
-    pool: big ? all : random.some(all, random.between(2, 10)),
-    events: random.between(10, big ? 15 : 30),
+    owners: random.pick([2, 2, 3, 4]),
+    pool: big ? all : random.some(all, random.between(2, 6)),
+    events: random.between(6, big ? 8 : 15),
     faultRate: rough,
     killRate: rough === 0 ? 0 : random.pick([0, 0.05, 0.2]),
     duplicates: random.pick([0, 0.1]),
     lostTriggers: durable ? 0 : random.pick([0, 0.1, 0.3]),
     durable,
-    columnsPerCall: random.pick([1, 2, 100]),
+    targets: random.pick([
+      ['dataphin', 'dataarts'],
+      ['dataphin', 'dataarts'],
+      ['dataphin'],
+      ['dataphin'],
+      ['dataarts'],
+    ] as const),
+    columnsPerCall: random.pick([1, 2, 2, 100]),
     slices: random.pick([[60_000], [60_000, 20_000], [12_000, 40_000]]),
     look: random.chance(0.85),
     badShare: random.chance(0.2) ? 0.08 : 0,

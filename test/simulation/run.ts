@@ -15,7 +15,8 @@ const { values } = parseArgs({
 });
 
 const mutant = values.mutant === undefined ? undefined : MUTANTS[values.mutant];
-if (values.mutant !== undefined && !mutant) throw new Error(`no mutant ${values.mutant}; there are ${Object.keys(MUTANTS).join(', ')}`);
+if (values.mutant !== undefined && !mutant)
+  throw new Error(`no mutant ${values.mutant}; there are ${Object.keys(MUTANTS).join(', ')}`);
 
 function* range(from: number, count: number): Generator<number> {
   for (let seed = from; seed < from + count; seed += 1) yield seed;
@@ -39,9 +40,12 @@ if (values.seed !== undefined) {
     steps += outcome.steps;
     if (outcome.violations.length > 0) {
       wrong += 1;
-      console.log(`seed ${outcome.seed}: ${outcome.violations[0]}  (replay: node test/simulation/run.ts --seed ${outcome.seed} --trace)`);
+      console.log(
+        `seed ${outcome.seed}: ${outcome.violations[0]}  (replay: node test/simulation/run.ts --seed ${outcome.seed} --trace)`,
+      );
     }
-    if (ran % 1_000 === 0) console.log(`${ran} schedules, ${wrong} wrong, ${Math.round(performance.now() - started)} ms`);
+    if (ran % 1_000 === 0)
+      console.log(`${ran} schedules, ${wrong} wrong, ${Math.round(performance.now() - started)} ms`);
     return wrong >= Number(values.stop);
   });
   console.log(`${ran} schedules, ${wrong} wrong, ${steps} steps, ${Math.round(performance.now() - started)} ms`);

@@ -38,7 +38,7 @@ async function live(world: World): Promise<void> {
   world.trace(() => '--- quiet');
   await world.idle();
   if (world.profile.durable && world.manifests.size > 0) checkDurable(world);
-  world.configured.add('dataphin').add('dataarts');
+  for (const target of world.profile.targets) world.configured.add(target);
   await untilQuiet(world);
   checkLedger(world);
   checkVendors(world, false);
@@ -46,11 +46,9 @@ async function live(world: World): Promise<void> {
 
   world.trace(() => '--- release and repair');
   world.watch.guards = [];
-  people.repair();
-  await untilQuiet(world);
+  if (people.repair()) await untilQuiet(world);
   for (let round = 0; round < 5 && heldOwners(world).length > 0; round += 1) {
     people.release(true);
-    await world.idle();
     await untilQuiet(world);
   }
   if (heldOwners(world).length > 0) world.violate(`still held after a release: ${heldOwners(world).join()}`);
@@ -136,7 +134,7 @@ const AT_ONCE = 24;
 export async function runSchedules(
   seeds: Iterable<number>,
   options: Options,
-  each: (outcome: Outcome) => boolean | void,
+  each: (outcome: Outcome) => unknown,
 ): Promise<void> {
   const next = seeds[Symbol.iterator]();
   let running: Running[] = [];
@@ -156,7 +154,12 @@ export async function runSchedules(
         continue;
       }
       const { world } = run;
-      const stop = each({ seed: world.seed, violations: world.violations, steps: world.steps, lines: world.lines ?? [] });
+      const stop = each({
+        seed: world.seed,
+        violations: world.violations,
+        steps: world.steps,
+        lines: world.lines ?? [],
+      });
       if (stop === true) return;
     }
     running = still;

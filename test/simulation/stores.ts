@@ -1,6 +1,6 @@
 import { Failure } from '../../shared/core/failure.ts';
 import type { Ledger, Row } from '../../shared/ledger/ledger.ts';
-import { memoryLedger, type MemoryLedger } from '../../shared/ledger/memory.ts';
+import { type MemoryLedger, memoryLedger } from '../../shared/ledger/memory.ts';
 import type { Manifests } from '../../shared/manifests/manifests.ts';
 import { type Invocation, throttled, unknown } from './invocation.ts';
 import type { World } from './world.ts';
@@ -68,7 +68,9 @@ export class SimLedger {
     };
     const writing = async (act: (gate: Promise<void>) => Promise<boolean>, what: () => string): Promise<boolean> => {
       this.writes += 1;
-      const fault = world.strikes() ? random.pick(['throttled', 'lost', 'never', 'late', 'twice'] as const) : 'none';
+      const fault = world.strikes()
+        ? random.pick(['throttled', 'lost', 'never', world.profile.durable ? 'lost' : 'late', 'twice'] as const)
+        : 'none';
       if (fault === 'throttled' || fault === 'never') {
         await inv.enter(latency());
         world.trace(() => `${inv.id} ${what()} ${fault}`);
@@ -87,28 +89,55 @@ export class SimLedger {
       return inv.leave(fault === 'twice' ? false : stored);
     };
     return {
-      get: (key) => reading(async () => {
-        const row = await this.memory.get(key);
-        return row && seen(row);
-      }),
-      getMany: (keys) => reading(async () => {
-        const rows = await this.memory.getMany(keys);
-        for (const [key, row] of rows) rows.set(key, seen(row));
-        return rows;
-      }),
+      get: (key) =>
+        reading(async () => {
+          const row = await this.memory.get(key);
+          return row && seen(row);
+        }),
+      getMany: (keys) =>
+        reading(async () => {
+          const rows = await this.memory.getMany(keys);
+          for (const [key, row] of rows) rows.set(key, seen(row));
+          return rows;
+        }),
       find: (index, options) => reading(() => this.memory.find(index, options)),
-      write: (row, expected) => writing((gate) => this.put(row, expected, gate), () => `write ${describe(row)}`),
+      write: (row, expected) =>
+        writing(
+          (gate) => this.put(row, expected, gate),
+          () => `write ${describe(row)}`,
+        ),
       remove: (key, expected) =>
-        writing(async (gate) => {
-          const removed = await this.through(gate, () => this.memory.remove(key, expected));
-          if (removed) this.shadow.delete(key);
-          return removed;
-        }, () => `remove ${key}`),
+        writing(
+          async (gate) => {
+            const removed = await this.through(gate, () => this.memory.remove(key, expected));
+            if (removed) this.shadow.delete(key);
+            return removed;
+          },
+          () => `remove ${key}`,
+        ),
     };
   }
 }
 
-const DULL = new Set(['kind', 'version', 'id', 'owner', 'vendor', 'target', 'account', 'from', 'to', 'spec', 'quiet', 'parts', 'receipt', 'registeredAt', 'changedAt', 'goal', 'hash']);
+const DULL = new Set([
+  'kind',
+  'version',
+  'id',
+  'owner',
+  'vendor',
+  'target',
+  'account',
+  'from',
+  'to',
+  'spec',
+  'quiet',
+  'parts',
+  'receipt',
+  'registeredAt',
+  'changedAt',
+  'goal',
+  'hash',
+]);
 
 /** A row in a line: what is empty, and what never matters, left out. */
 function describe(row: Row): string {

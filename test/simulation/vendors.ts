@@ -99,7 +99,8 @@ export function simVendor(name: VendorName, columnsPerCall: number): Vendor {
 
 /** A client of one invocation. What it sends may get lost, come late, or be done although nobody hears of it. */
 export function connected(world: World, inv: Invocation, vendor: Vendor, look: boolean): Target {
-  const { random, clock, settings } = world;
+  const { random, clock } = world;
+  const { settings } = world.profile;
   const held = world.vendors;
   const name = vendor.name as VendorName;
   const able = vendor.abilities.withdraw;
@@ -111,24 +112,47 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
     world.watch.called(inv, op, unit, call);
     const bad = op === 'register' && call.columns.some((each) => each.from.column === 'bad');
     const apply = (how: string): void => {
-      world.trace(() => `${inv.id} ${name} ${how} ${op} ${unit} [${[...columnsOf(call).keys()]}]${call.cascade ? ' cascade' : ''}${bad ? ' (bad)' : ''}`);
+      world.trace(
+        () =>
+          `${inv.id} ${name} ${how} ${op} ${unit} [${[...columnsOf(call).keys()]}]${call.cascade ? ' cascade' : ''}${bad ? ' (bad)' : ''}`,
+      );
       if (bad) return;
       if (op === 'register') held.register(name, call);
       else held.withdraw(call);
     };
     const lastMs = deadlineMs - inv.offset;
     const stray = (): void => {
-      const at = clock.now + random.next() * (random.chance(0.3) ? lastMs - clock.now : lastMs + settings.lateBoundMs - clock.now);
+      const at =
+        clock.now +
+        random.next() *
+          (random.chance(0.3) ? lastMs - clock.now : lastMs + world.profile.settings.lateBoundMs - clock.now);
       world.late(at, () => apply('late'));
     };
     const fault = world.strikes(2)
-      ? random.weighted({ throttled: 2, unavailable: 2, halfDone: 2, lost: 3, never: 2, late: 4, ambiguous: able ? 2 : 0, doubt: able ? 1 : 0, denied: 0.3 })
+      ? random.weighted({
+          throttled: 2,
+          unavailable: 2,
+          halfDone: 2,
+          lost: 3,
+          never: 2,
+          late: 4,
+          ambiguous: able ? 2 : 0,
+          doubt: able ? 1 : 0,
+          denied: 0.3,
+        })
       : 'none';
-    const quick = random.chance(0.8) ? random.between(5, 300) : random.between(300, Math.max(301, Math.min(settings.callBudgetMs, lastMs - clock.now) - 1));
+    const quick = random.chance(0.8)
+      ? random.between(5, 300)
+      : random.between(300, Math.max(301, Math.min(settings.callBudgetMs, lastMs - clock.now) - 1));
     if (fault === 'late' || fault === 'ambiguous' || fault === 'doubt') stray();
     try {
       await inv.enter(fault === 'lost' || fault === 'never' ? Math.max(1, lastMs - clock.now) * random.next() : quick);
-      if (fault === 'none' || fault === 'lost' || fault === 'ambiguous' || (fault === 'halfDone' && random.chance(0.5))) {
+      if (
+        fault === 'none' ||
+        fault === 'lost' ||
+        fault === 'ambiguous' ||
+        (fault === 'halfDone' && random.chance(0.5))
+      ) {
         // A call that nobody hears of any more may also arrive late.
         if (inv.dead && random.chance(0.3)) stray();
         else apply('does');
@@ -159,8 +183,13 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
   }
 
   const client = {
-    register: (call: Call, options: { deadlineMs: number }) => send('register', { ...call, cascade: false }, options.deadlineMs),
-    ...(able ? { withdraw: (call: WithdrawCall, options: { deadlineMs: number }) => send('withdraw', call, options.deadlineMs) } : {}),
+    register: (call: Call, options: { deadlineMs: number }) =>
+      send('register', { ...call, cascade: false }, options.deadlineMs),
+    ...(able
+      ? {
+          withdraw: (call: WithdrawCall, options: { deadlineMs: number }) => send('withdraw', call, options.deadlineMs),
+        }
+      : {}),
     ...(able && look
       ? {
           async present(call: Call) {

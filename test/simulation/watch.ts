@@ -1,6 +1,6 @@
+import { columnsOf as partsOf } from '../../shared/core/claims.ts';
 import type { ColumnEdge } from '../../shared/core/edge.ts';
 import { decodeUnit, type UnitState } from '../../shared/core/unit-state.ts';
-import { columnsOf as partsOf } from '../../shared/core/claims.ts';
 import type { Row } from '../../shared/ledger/ledger.ts';
 import type { WithdrawCall } from '../../shared/vendors/vendor.ts';
 import type { Invocation } from './invocation.ts';
@@ -44,12 +44,15 @@ export class Watch {
     const row = world.ledger.shadow.get(`unit/${unit}`);
     const state = row && decodeUnit(row.body);
     const intent = state?.intent;
-    if (!state || !intent || intent.op !== op || !state.lease?.token.startsWith(`${inv.id}.`)) {
+    if (world.mutant?.blind) {
+      // Its calls are not told by their intents.
+    } else if (!state || !intent || intent.op !== op || !state.lease?.token.startsWith(`${inv.id}.`)) {
       world.violate(`${inv.id} calls ${op} ${unit} without a stored intent`);
     } else {
       const meant = new Set(partsOf(state, intent.mask).map(nameOf));
       for (const column of columnsOf(call).keys()) {
-        if (!meant.has(column)) world.violate(`${inv.id} calls ${op} ${unit} with ${column}, which its intent does not hold`);
+        if (!meant.has(column))
+          world.violate(`${inv.id} calls ${op} ${unit} with ${column}, which its intent does not hold`);
       }
     }
     if (op === 'withdraw') {
@@ -59,9 +62,13 @@ export class Watch {
         // Somebody else who wants a column with the other direct flag makes it go and come again.
         const others = Object.entries(state?.claims ?? {}).filter(([owner]) => !guard.owners.has(owner));
         const declared = new Set(others.flatMap(([, claim]) => partsOf(state as UnitState, claim.mask).map(nameOf)));
-        const gone = [...columnsOf(call)].some(([each, direct]) => columns.has(`${each} ${direct}`) && !declared.has(each));
+        const gone = [...columnsOf(call)].some(
+          ([each, direct]) => columns.has(`${each} ${direct}`) && !declared.has(each),
+        );
         if (call.columns.length === 0 || call.cascade || gone) {
-          world.violate(`${inv.id} withdraws ${unit}, which ${[...guard.owners].join()} held when they vanished together`);
+          world.violate(
+            `${inv.id} withdraws ${unit}, which ${[...guard.owners].join()} held when they vanished together`,
+          );
         }
       }
     }

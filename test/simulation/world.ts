@@ -1,7 +1,7 @@
 import type { ConvergeDeps, ConvergeSettings, Target } from '../../shared/converge/deps.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
-import { silentLog } from '../../shared/log.ts';
-import type { Message } from '../../shared/queue/queue.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Message, Queue } from '../../shared/queue/queue.ts';
 import type { Vendor } from '../../shared/vendors/vendor.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { Clock } from './clock.ts';
@@ -11,7 +11,7 @@ import type { Mutant } from './mutants.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { Random } from './random.ts';
 import { manifestsPort, SimLedger } from './stores.ts';
-import { connected, simVendor, SimVendors } from './vendors.ts';
+import { connected, SimVendors, simVendor } from './vendors.ts';
 import { Watch } from './watch.ts';
 
 /** A message is hidden for as long as its invocation and its leases may live. */
@@ -26,6 +26,8 @@ interface Queued {
   /** Sent by the bucket, not by converge. */
   acknowledged: boolean;
 }
+
+const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => SILENT };
 
 /** What a message makes a worker do. */
 export type Handler = (message: Message, services: Services, deadlineMs: number) => Promise<unknown>;
@@ -44,7 +46,7 @@ export class World {
   readonly mutant: Mutant | undefined;
   /** Columns of the edges that others put there before us. */
   readonly foreign = new Map<string, ReadonlySet<string>>();
-  readonly configured = new Set<string>(['dataphin', 'dataarts']);
+  readonly configured: Set<string>;
   readonly violations: string[] = [];
   readonly lines: string[] | undefined;
   faults = true;
@@ -59,15 +61,21 @@ export class World {
   private strays = 0;
   private waiting: (() => void)[] = [];
 
-  constructor(seed: number, handler: Handler, options: { readonly mutant?: Mutant | undefined; readonly trace?: boolean } = {}) {
+  constructor(
+    seed: number,
+    handler: Handler,
+    options: { readonly mutant?: Mutant | undefined; readonly trace?: boolean } = {},
+  ) {
     this.seed = seed;
     this.handler = handler;
     this.random = new Random(seed);
     this.mutant = options.mutant;
     this.lines = options.trace ? [] : undefined;
     this.profile = profileOf(this.random);
+    this.configured = new Set(this.profile.targets);
     this.settings = this.mutant?.settings?.(this.profile.settings) ?? this.profile.settings;
-    const { clockSkewMs } = this.settings;
+    // A mutant may think that clocks agree and calls are never late; they do not and are.
+    const { clockSkewMs } = this.profile.settings;
     this.offsets = Array.from({ length: this.profile.workers }, () => this.random.between(-clockSkewMs, clockSkewMs));
     this.kinds = [simVendor('dataphin', this.profile.columnsPerCall), simVendor('dataarts', 10_000)];
     this.watch = new Watch(this);
@@ -103,14 +111,15 @@ export class World {
   }
 
   /** A message in the queue; delivered at least once, in any order, not before `delayMs`. */
-  send(message: Message, delayMs = 0): void {
+  send(message: Parameters<Queue['send']>[0], delayMs = 0): void {
     this.sent += 1;
-    const queued: Queued = { message, number: this.sent, acknowledged: false };
+    const queued: Queued = { message: message as Message, number: this.sent, acknowledged: false };
     this.outstanding += 1;
     const { random } = this;
     const extra = random.chance(0.1) ? random.between(500, 20_000) : random.between(1, 400);
     this.deliver(queued, delayMs + extra);
-    if (this.faults && random.chance(this.profile.duplicates)) this.deliver(queued, delayMs + random.between(1, 200_000));
+    if (this.faults && random.chance(this.profile.duplicates))
+      this.deliver(queued, delayMs + random.between(1, 200_000));
   }
 
   private deliver(queued: Queued, delayMs: number): void {
@@ -143,7 +152,10 @@ export class World {
   }
 
   /** Runs a function on one of the workers; `done` is called unless it dies before. */
-  start(body: (services: Services, deadlineMs: number) => Promise<unknown>, done: (failed: boolean) => void = () => {}): void {
+  start(
+    body: (services: Services, deadlineMs: number) => Promise<unknown>,
+    done: (failed: boolean) => void = () => {},
+  ): void {
     const { random, profile } = this;
     this.started += 1;
     const offset = Math.floor(random.pick(this.offsets));
@@ -172,7 +184,8 @@ export class World {
       },
       (thrown: unknown) => {
         this.trace(() => `${inv.id} throws ${String(thrown)}`);
-        if (!(thrown instanceof Error) || thrown.name !== 'Failure') this.violate(`an error: ${(thrown as Error).stack}`);
+        if (!(thrown instanceof Error) || thrown.name !== 'Failure')
+          this.violate(`an error: ${(thrown as Error).stack}`);
         end(thrown);
       },
     );
@@ -212,14 +225,15 @@ export class World {
         send: async (message, options) => {
           const fault = this.strikes() ? this.random.pick(['lost', 'never'] as const) : 'none';
           await inv.enter(this.random.between(1, 20));
-          if (fault !== 'never') {
-            this.trace(() => `${inv.id} sends ${JSON.stringify(message)} in ${options?.delayMs ?? 0} ms`);
-            this.send(message, options?.delayMs ?? 0);
+          const delayMs = options?.delayMs ?? 0;
+          if (fault !== 'never' && !this.mutant?.loses?.(message as Message, delayMs)) {
+            this.trace(() => `${inv.id} sends ${JSON.stringify(message)} in ${delayMs} ms`);
+            this.send(message, delayMs);
           }
           return fault === 'none' ? inv.leave(undefined) : inv.fail(unknown('the queue'));
         },
       },
-      log: silentLog,
+      log: SILENT,
       settings: this.settings,
       targets: async () => ({ list: this.targets(inv), problems: [] }),
       naming: async () => ({ etag: 'none', naming: NO_NAMING }),
@@ -227,7 +241,7 @@ export class World {
       id: () => inv.newId(),
       alive: (lease) => lease.until > inv.now(),
     };
-    return { deps, log: silentLog } as Partial<Services> as Services;
+    return { deps, log: SILENT } as Partial<Services> as Services;
   }
 
   private targets(inv: Invocation): Target[] {

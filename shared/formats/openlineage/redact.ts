@@ -4,18 +4,46 @@ import { isObject } from './event.ts';
 /** Facets whose purpose is to carry SQL, plans, environment, settings or code, of the specification and of producers (read 2026-11). */
 const CARRIERS = new Set(
   [
-    'sql', 'sourceCode', 'environmentVariables', 'executionParameters', 'errorMessage', 'extractionError', 'externalQuery',
-    'unknownSourceAttribute', 'airflow', 'airflowRunArgs', 'airflowDagRun', 'dataSource',
-    'spark.logicalPlan', 'spark_unknown', 'spark_properties', 'spark_applicationDetails', 'spark_jobDetails', 'spark.exception', 'environment-properties', 'debug',
-    'hive_query', 'hive_session', 'hive_properties', 'trino_query_context', 'trino_metadata', 'trino_query_statistics',
-    'dbt_query', 'flink_conf', 'command', 'args', 'view',
+    'sql',
+    'sourceCode',
+    'environmentVariables',
+    'executionParameters',
+    'errorMessage',
+    'extractionError',
+    'externalQuery',
+    'unknownSourceAttribute',
+    'airflow',
+    'airflowRunArgs',
+    'airflowDagRun',
+    'dataSource',
+    'spark.logicalPlan',
+    'spark_unknown',
+    'spark_properties',
+    'spark_applicationDetails',
+    'spark_jobDetails',
+    'spark.exception',
+    'environment-properties',
+    'debug',
+    'hive_query',
+    'hive_session',
+    'hive_properties',
+    'trino_query_context',
+    'trino_metadata',
+    'trino_query_statistics',
+    'dbt_query',
+    'flink_conf',
+    'command',
+    'args',
+    'view',
   ].map((name) => name.toLowerCase()),
 );
 
 /** Names of facets that nobody has heard of yet, but that say what they carry; the location of code is none of it. */
-const TELLING = /sql|quer(y|ies)|source_?code(?!_?location)|environ|logical_?plan|(^|[_.-])(properties|session|conf|config|script|command|args|env)$/i;
+const TELLING =
+  /sql|quer(y|ies)|source_?code(?!_?location)|environ|logical_?plan|(^|[_.-])(properties|session|conf|config|script|command|args|env)$/i;
 /** The same for what stands inside a facet. */
-const TELLING_INSIDE = /^(sql|query|queries|query_?text|statement|source_?code|code|script|(bash_?)?command|args|argv|env|environ|environment(_?variables)?|env_?vars|password|secret|token|connection_?ur[il])$/i;
+const TELLING_INSIDE =
+  /^(sql|query|queries|query_?text|statement|source_?code|code|script|(bash_?)?command|args|argv|env|environ|environment(_?variables)?|env_?vars|password|secret|token|connection_?ur[il])$/i;
 
 const HOLDERS = ['run', 'job', 'dataset'] as const;
 const GROUPS = ['facets', 'inputFacets', 'outputFacets'] as const;
@@ -29,7 +57,10 @@ export function redactEvent(event: JsonObject): JsonObject {
   const clean: Record<string, Json> = {};
   for (const [key, value] of Object.entries(event)) {
     if (HOLDERS.some((each) => each === key)) clean[key] = isObject(value) ? redactHolder(value) : value;
-    else if (key === 'inputs' || key === 'outputs') clean[key] = Array.isArray(value) ? (value as readonly Json[]).map((each) => (isObject(each) ? redactHolder(each) : each)) : value;
+    else if (key === 'inputs' || key === 'outputs')
+      clean[key] = Array.isArray(value)
+        ? (value as readonly Json[]).map((each) => (isObject(each) ? redactHolder(each) : each))
+        : value;
     else clean[key] = typeof value === 'string' ? value : null;
   }
   return Object.fromEntries(Object.entries(clean).filter(([, value]) => value !== null));
@@ -38,7 +69,10 @@ export function redactEvent(event: JsonObject): JsonObject {
 function redactHolder(holder: JsonObject): JsonObject {
   const groups: readonly string[] = GROUPS;
   return Object.fromEntries(
-    Object.entries(holder).map(([key, value]) => [key, groups.includes(key) && isObject(value) ? redactFacets(value) : value]),
+    Object.entries(holder).map(([key, value]) => [
+      key,
+      groups.includes(key) && isObject(value) ? redactFacets(value) : value,
+    ]),
   );
 }
 
@@ -46,7 +80,16 @@ function redactFacets(facets: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(facets).flatMap(([name, facet]) => {
       if (CARRIERS.has(name.toLowerCase()) || TELLING.test(name) || facet === null) return [];
-      return [[name, name === 'columnLineage' || name === 'lineage' ? withoutTexts(facet, 0) : name === 'schema' ? facet : withoutCarriers(facet, 0)] as const];
+      return [
+        [
+          name,
+          name === 'columnLineage' || name === 'lineage'
+            ? withoutTexts(facet, 0)
+            : name === 'schema'
+              ? facet
+              : withoutCarriers(facet, 0),
+        ] as const,
+      ];
     }),
   );
 }
@@ -56,9 +99,12 @@ function withoutTexts(value: Json, depth: number): Json {
   if (depth > MAX_DEPTH) return null;
   if (Array.isArray(value)) return value.map((each: Json) => withoutTexts(each, depth + 1));
   if (!isObject(value)) return value;
-  const text = (key: string, each: Json) => typeof each === 'string' && /^(description|transformationDescription)$/.test(key);
+  const text = (key: string, each: Json) =>
+    typeof each === 'string' && /^(description|transformationDescription)$/.test(key);
   return Object.fromEntries(
-    Object.entries(value).filter(([key, each]) => !text(key, each)).map(([key, each]) => [key, withoutTexts(each, depth + 1)]),
+    Object.entries(value)
+      .filter(([key, each]) => !text(key, each))
+      .map(([key, each]) => [key, withoutTexts(each, depth + 1)]),
   );
 }
 
@@ -67,7 +113,9 @@ function withoutCarriers(value: Json, depth: number): Json {
   if (Array.isArray(value)) return value.map((each: Json) => withoutCarriers(each, depth + 1));
   if (!isObject(value)) return value;
   return Object.fromEntries(
-    Object.entries(value).filter(([key]) => !TELLING_INSIDE.test(key)).map(([key, each]) => [key, withoutCarriers(each, depth + 1)]),
+    Object.entries(value)
+      .filter(([key]) => !TELLING_INSIDE.test(key))
+      .map(([key, each]) => [key, withoutCarriers(each, depth + 1)]),
   );
 }
 

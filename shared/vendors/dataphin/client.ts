@@ -36,7 +36,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
   const remove = (wanted: WithdrawCall, options: CallOptions) =>
     call('DeleteRegisterLineage', [], ['DeleteRegisterLineageCommand', deleteCommand(wanted, defaults)], options);
   return {
-    present,
+    ...(secret.read_back === false ? {} : { present }),
     register: async (wanted, options) => {
       const first = await add(wanted, options);
       const rest = first.already ? await left(() => stillMissing(wanted, options, present)) : undefined;

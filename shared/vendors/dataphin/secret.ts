@@ -19,6 +19,7 @@ export const secretSchema = z
     account: text.describe('Fixed name of the account, if its endpoint may change').exactOptional(),
     ca_pem: text.exactOptional(),
     allow_http: z.boolean().exactOptional(),
+    read_back: z.boolean().describe('false: the key may register lineage but not read it').exactOptional(),
     calls_per_second: z.number().positive().exactOptional(),
     calls_per_day: z.int().positive().exactOptional(),
   })

@@ -1,0 +1,130 @@
+import * as z from 'zod';
+import type { Problem } from '../../shared/core/edge.ts';
+import { OUTCOMES } from '../../shared/core/edge-outcome.ts';
+import type { Request } from '../../shared/triggers/http.ts';
+
+export const FORMATS = ['json', 'html', 'svg', 'mermaid', 'dot', 'openlineage', 'csv'] as const;
+export type Format = (typeof FORMATS)[number];
+
+const MAX_DEPTH = 50;
+const MAX_LIMIT = 1_000;
+
+/** A parameter that is a count, 1 to `most`. */
+export const count = (name: string, most: number, standard: number) =>
+  z.coerce.number(`${name} is a whole number`).int(`${name} is a whole number`).min(1).max(most).default(standard);
+
+const text = z.string().trim().min(1).max(2_000).optional();
+
+const parameters = z.strictObject({
+  dataset: z.string().min(1).max(2_000).optional(),
+  /** The other end of a path. */
+  to: z.string().min(1).max(2_000).optional(),
+  /** Part of a name. */
+  q: text,
+  direction: z.enum(['upstream', 'downstream', 'both']).default('both'),
+  depth: z.coerce.number('depth is a whole number').int('depth is a whole number').min(1).max(MAX_DEPTH).optional(),
+  level: z.enum(['table', 'column']).optional(),
+  /** The ledger, or a target that is asked live. */
+  from: z
+    .string()
+    .regex(/^(ledger|flink(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)?)$/, 'from is ledger, flink or flink/<account>')
+    .default('ledger'),
+  job: text,
+  owner: text,
+  target: text,
+  outcome: z.enum(OUTCOMES as [string, ...string[]]).optional(),
+  table: text,
+  namespace: z.string().min(1).max(500).optional(),
+  temporary: z.enum(['true', 'false']).optional(),
+  format: z.enum(FORMATS).optional(),
+  after: z.string().max(2_000).optional(),
+  limit: z.coerce.number('limit is a whole number').int('limit is a whole number').min(1).max(MAX_LIMIT).optional(),
+  /** Of a signed link. */
+  expires: z.string().max(20).optional(),
+  signature: z.string().max(200).optional(),
+});
+
+/** Pictures show a little at a time; whoever wants more asks for it. */
+const DEFAULTS: Readonly<Record<'picture' | 'data', { depth: number; limit: number; level: 'table' | 'column' }>> = {
+  picture: { depth: 2, limit: 300, level: 'column' },
+  data: { depth: 5, limit: MAX_LIMIT, level: 'table' },
+};
+
+export type Asked = Omit<z.output<typeof parameters>, 'format' | 'depth' | 'limit' | 'level'> & {
+  readonly format: Format;
+  readonly depth: number;
+  readonly limit: number;
+  readonly level: 'table' | 'column';
+};
+
+/** The question a request asks, with defaults filled in, or everything that is wrong with it. */
+export function readQuery(
+  request: Pick<Request, 'query' | 'headers'>,
+): { asked: Asked } | { problems: readonly Problem[] } {
+  const parsed = parameters.safeParse(Object.fromEntries(request.query));
+  if (!parsed.success) return { problems: problemsOf(parsed.error) };
+  const value = parsed.data;
+  const problems: Problem[] = [];
+  if (value.to !== undefined && value.dataset === undefined) {
+    problems.push({ path: 'dataset', message: 'give the dataset where the path to `to` begins' });
+  }
+  if (value.q !== undefined && value.dataset !== undefined) {
+    problems.push({ path: 'q', message: 'goes without dataset; it finds datasets by a part of their name' });
+  }
+  if (value.from === 'ledger') {
+    for (const path of ['table', 'namespace', 'temporary'] as const) {
+      if (value[path] !== undefined) problems.push({ path, message: 'goes with from=flink only' });
+    }
+  }
+  const { format = accepted(request.headers['accept']) } = value;
+  if (format === undefined) problems.push({ path: 'format', message: `accept one of ${FORMATS.join(', ')}` });
+  if (problems.length > 0 || format === undefined) return { problems };
+  const standard = DEFAULTS[format === 'html' || format === 'svg' ? 'picture' : 'data'];
+  // The round trip needs columns.
+  const level = value.level ?? (format === 'openlineage' ? 'column' : standard.level);
+  const { depth = standard.depth, limit = standard.limit } = value;
+  return { asked: { ...value, format, level, depth, limit } };
+}
+
+export function problemsOf(error: z.ZodError): Problem[] {
+  return error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
+}
+
+const TYPES: Readonly<Record<string, Format>> = {
+  'application/json': 'json',
+  'application/*': 'json',
+  '*/*': 'json',
+  'text/html': 'html',
+  'application/xhtml+xml': 'html',
+  'image/svg+xml': 'svg',
+  'image/*': 'svg',
+  'text/csv': 'csv',
+  'text/vnd.mermaid': 'mermaid',
+  'text/vnd.graphviz': 'dot',
+  'application/vnd.openlineage+json': 'openlineage',
+};
+
+export const CONTENT_TYPES: Readonly<Record<Format, string>> = {
+  json: 'application/json',
+  html: 'text/html; charset=utf-8',
+  svg: 'image/svg+xml; charset=utf-8',
+  csv: 'text/csv; charset=utf-8',
+  mermaid: 'text/vnd.mermaid; charset=utf-8',
+  dot: 'text/vnd.graphviz; charset=utf-8',
+  openlineage: 'application/json',
+};
+
+/** The format an Accept header likes best; nothing given means JSON, nothing known means undefined. */
+export function accepted(header: string | undefined): Format | undefined {
+  if (header === undefined || header.trim() === '') return 'json';
+  const liked = header
+    .split(',')
+    .map((part, at) => {
+      const [type = '', ...rest] = part.split(';').map((each) => each.trim().toLowerCase());
+      const weight = rest.find((each) => each.startsWith('q='))?.slice(2);
+      return { type, weight: weight === undefined ? 1 : Number(weight) || 0, at };
+    })
+    .filter(({ type, weight }) => weight > 0 && TYPES[type] !== undefined)
+    .sort((a, b) => b.weight - a.weight || a.at - b.at);
+  return liked[0] && TYPES[liked[0].type];
+}

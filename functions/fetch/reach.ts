@@ -1,0 +1,180 @@
+import { type Graph, type More, nameGroups, namesOf, nodeId } from '../../shared/core/graph.ts';
+import type { UnitState, UnitTable } from '../../shared/core/unit-state.ts';
+import type { UnitReader } from './units.ts';
+
+export type Direction = 'upstream' | 'downstream';
+
+/** Units within reach of datasets. `cut`: names where the walk ended although there may be more, per direction. */
+export interface Reached {
+  readonly units: readonly UnitState[];
+  readonly cut: Readonly<Record<Direction, ReadonlySet<string>>>;
+  /** Whether the walk went from one table of a unit to another: of a unit of many tables, only those are of interest. */
+  keeps(unit: UnitState, from: number, to: number): boolean;
+  /** The walk ended at `most` units, not at `depth`. */
+  readonly full: boolean;
+}
+
+export interface Walk {
+  readonly start: string;
+  readonly directions: readonly Direction[];
+  /** Edges away from the start. */
+  readonly depth: number;
+  /** Units after which the walk ends. */
+  readonly most: number;
+}
+
+const NAMES_AT_ONCE = 16;
+
+/** What lies on the near side of a unit (where the walk comes from) and on its far side. */
+export function sidesOf(unit: UnitState, direction: Direction): readonly [readonly UnitTable[], readonly UnitTable[]] {
+  return direction === 'upstream' ? [unit.to, unit.from] : [unit.from, unit.to];
+}
+
+/** Positions of the tables of a unit where a walk came in; on the side where it came from. */
+export type Entered = Map<string, { readonly from: Set<number>; readonly to: Set<number> }>;
+
+export const keptBy =
+  (entered: Entered): Reached['keeps'] =>
+  (unit, from, to) => {
+    const at = entered.get(unit.id);
+    return at !== undefined && (at.from.has(from) || at.to.has(to));
+  };
+
+/** Walks breadth first, in a fixed order. A dataset is followed under each of its names, so what two vendors call differently meets. */
+export async function reach(walk: Walk, reader: UnitReader): Promise<Reached> {
+  const found = new Map<string, UnitState>();
+  const entered: Entered = new Map();
+  const cut: Record<Direction, Set<string>> = { upstream: new Set(), downstream: new Set() };
+  let full = false;
+  for (const direction of walk.directions) {
+    const seen = new Set([walk.start]);
+    let frontier = [walk.start];
+    for (let depth = 0; frontier.length > 0; depth += 1) {
+      if (depth === walk.depth || found.size >= walk.most) {
+        full ||= depth < walk.depth;
+        for (const name of frontier) cut[direction].add(name);
+        break;
+      }
+      const step = await expand(frontier, direction, seen, walk.most - found.size, { found, entered }, reader);
+      for (const name of step.unread) cut[direction].add(name);
+      full ||= step.unread.length > 0;
+      frontier = step.next;
+    }
+  }
+  return { units: [...found.values()], cut, full, keeps: keptBy(entered) };
+}
+
+/** One step: the units at these names, and the names beyond them. `unread` are names not (wholly) read, because `most` was reached. */
+export async function expand(
+  frontier: readonly string[],
+  direction: Direction,
+  seen: Set<string>,
+  most: number,
+  { found, entered }: { readonly found: Map<string, UnitState>; readonly entered: Entered },
+  reader: UnitReader,
+): Promise<{ readonly next: string[]; readonly unread: string[] }> {
+  const before = found.size;
+  const next: string[] = [];
+  const unread: string[] = [];
+  const queue = [...frontier];
+  for (let at = 0; at < queue.length; ) {
+    const room = most - (found.size - before);
+    if (room <= 0) {
+      unread.push(...queue.slice(at));
+      break;
+    }
+    const names = queue.slice(at, at + NAMES_AT_ONCE);
+    at += names.length;
+    const pages = await reader.at(names, room);
+    for (const name of names) {
+      const page = pages.get(name);
+      if (page?.more) unread.push(name);
+      for (const unit of page?.units ?? []) {
+        const [near, far] = sidesOf(unit, direction);
+        const here = near.filter((table) => namesOf(table, unit.vendor).includes(name));
+        if (here.length === 0) continue;
+        if (!found.has(unit.id) && found.size - before >= most) {
+          unread.push(name);
+          break;
+        }
+        found.set(unit.id, unit);
+        const at = entered.get(unit.id) ?? { from: new Set(), to: new Set() };
+        entered.set(unit.id, at);
+        const side = direction === 'upstream' ? at.to : at.from;
+        for (const table of here) side.add(near.indexOf(table));
+        // Further names of the same dataset: followed at once, they are no step away.
+        for (const other of here.flatMap((table) => namesOf(table, unit.vendor))) add(other, seen, queue);
+        for (const other of far.flatMap((table) => namesOf(table, unit.vendor))) add(other, seen, next);
+      }
+    }
+  }
+  return { next, unread };
+}
+
+function add(name: string, seen: Set<string>, to: string[]): void {
+  if (seen.has(name)) return;
+  seen.add(name);
+  to.push(name);
+}
+
+/** Edges counted per dataset at the most; beyond it, `atLeast`. */
+const COUNTED = 20;
+
+/** Writes on the nodes where an answer ends how many edges go on from there. */
+export async function withMore<G extends Graph>(graph: G, reached: Reached, reader: UnitReader): Promise<G> {
+  const groups = nameGroups(reached.units);
+  const drawn = new Set(graph.edges.map((edge) => JSON.stringify([edge.from, edge.to])));
+  const names = new Map<string, Set<string>>();
+  for (const unit of reached.units) {
+    for (const table of [...unit.from, ...unit.to]) {
+      const id = groups.idOf(nodeId(table, unit.vendor));
+      const all = names.get(id) ?? new Set<string>();
+      names.set(id, all);
+      for (const name of namesOf(table, unit.vendor)) all.add(name);
+    }
+  }
+  const wanted = new Map<string, Direction[]>();
+  for (const direction of ['upstream', 'downstream'] as const) {
+    for (const name of reached.cut[direction]) {
+      const id = groups.idOf(name);
+      const list = wanted.get(id) ?? [];
+      wanted.set(id, list);
+      if (!list.includes(direction)) list.push(direction);
+    }
+  }
+  const more = new Map<string, More>();
+  const ids = [...wanted.keys()];
+  for (let at = 0; at < ids.length; at += NAMES_AT_ONCE) {
+    const batch = ids.slice(at, at + NAMES_AT_ONCE);
+    const pages = await reader.at([...new Set(batch.flatMap((id) => [...(names.get(id) ?? [id])]))], COUNTED);
+    for (const id of batch) {
+      const own = names.get(id) ?? new Set([id]);
+      const counts = { upstream: new Set<string>(), downstream: new Set<string>() };
+      let atLeast = false;
+      for (const name of own) {
+        atLeast ||= pages.get(name)?.more === true;
+        for (const unit of pages.get(name)?.units ?? []) {
+          for (const direction of wanted.get(id) ?? []) {
+            const [near, far] = sidesOf(unit, direction);
+            if (!near.some((table) => namesOf(table, unit.vendor).some((each) => own.has(each)))) continue;
+            for (const table of far) {
+              const other = groups.idOf(nodeId(table, unit.vendor));
+              const edge = direction === 'upstream' ? [other, id] : [id, other];
+              if (!drawn.has(JSON.stringify(edge))) counts[direction].add(other);
+            }
+          }
+        }
+      }
+      const [upstream, downstream] = [counts.upstream.size, counts.downstream.size];
+      if (upstream + downstream === 0 && !atLeast) continue;
+      more.set(id, { upstream, downstream, ...(atLeast ? { atLeast } : {}) });
+    }
+  }
+  return {
+    ...graph,
+    nodes: graph.nodes.map((node) => {
+      const left = more.get(node.id);
+      return left === undefined ? node : { ...node, more: left };
+    }),
+  };
+}

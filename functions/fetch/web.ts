@@ -1,0 +1,65 @@
+import * as z from 'zod';
+import { admit } from '../../shared/triggers/access.ts';
+import { type Answer, functionUrl, json, type Request } from '../../shared/triggers/http.ts';
+import { onLambda } from '../../shared/triggers/lambda.ts';
+import { problem } from '../../shared/triggers/problem.ts';
+import type { Services } from '../../shared/wiring.ts';
+import { answerLineage } from './answer.ts';
+import { checkSigned } from './links.ts';
+import { overview } from './overview.ts';
+import { overviewPage } from './page/overview-page.ts';
+
+/** What everybody with a link may have: the page and the picture. On one machine this entry stands for all formats. */
+const PUBLIC_FORMATS = ['html', 'svg'] as const;
+
+/** Opened by a signed link, else by a key. A signature that is there must be right, even where none is needed. */
+async function opened(
+  path: string,
+  request: Request,
+  services: Services,
+): Promise<{ by: 'link' | 'key' } | { refused: Answer }> {
+  if (request.query.has('signature')) {
+    await checkSigned(path, request.query, services);
+    return { by: 'link' };
+  }
+  const access = await admit(request.headers['authorization'], 'fetch', 'public', services);
+  return 'refused' in access ? { refused: access.refused } : { by: 'key' };
+}
+
+const overviewQuery = z.object({ after: z.string().max(2_000).optional() });
+
+export const entry = functionUrl(
+  [
+    {
+      method: 'GET',
+      path: '/',
+      scope: 'signed',
+      async handle(request, services) {
+        const access = await opened('/', request, services);
+        if ('refused' in access) return access.refused;
+        const parsed = overviewQuery.safeParse(Object.fromEntries(request.query));
+        const found = await overview(services, parsed.data?.after);
+        if (request.headers['accept']?.startsWith('application/json')) return json(200, found);
+        return overviewPage(found, { explore: access.by === 'key' && !services.settings.aws });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/lineage',
+      scope: 'signed',
+      async handle(request, services) {
+        const access = await opened('/lineage', request, services);
+        if ('refused' in access) return access.refused;
+        const confined = services.settings.aws !== undefined || access.by === 'link';
+        if (access.by === 'link' && !request.query.has('dataset')) return problem(403, 'this link names no dataset');
+        return answerLineage(request, services, {
+          explore: !confined,
+          ...(confined ? { formats: PUBLIC_FORMATS } : {}),
+        });
+      },
+    },
+  ],
+  { url: 'public' },
+);
+
+export const handler = onLambda(entry);

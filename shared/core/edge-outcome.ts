@@ -1,0 +1,120 @@
+import { wish } from './claims.ts';
+import { NONE } from './mask.ts';
+import type { Refusal, UnitState } from './unit-state.ts';
+
+/** How an edge stands at a target, in the words of the status documents. */
+export type Outcome = 'registered' | 'held' | 'unsupported' | 'conflict' | 'pending' | 'unknown' | 'failed';
+
+export const OUTCOMES: readonly Outcome[] = [
+  'failed',
+  'unknown',
+  'held',
+  'conflict',
+  'pending',
+  'unsupported',
+  'registered',
+];
+
+export interface EdgeAtTarget {
+  readonly target: string;
+  /** As far as the ledger knows: `shown`, `pending` (something is still to be done), `unknown`, `failed` or `left-behind`. */
+  readonly state: 'shown' | 'pending' | 'unknown' | 'failed' | 'left-behind';
+  /** Absent in answers that a vendor gave live. */
+  readonly outcome?: Outcome;
+  /** The vendor's RequestId or qualified_name. */
+  readonly receipt?: string;
+  readonly registeredAt?: string;
+  readonly changedAt?: string;
+  /** Why the vendor refused it, last time. */
+  readonly failure?: {
+    readonly kind: string;
+    readonly message: string;
+    readonly at: string;
+    readonly retryAt?: string;
+  };
+  /** What a person can do about it. */
+  readonly advice?: string;
+}
+
+/** A withdrawal that waits for a person. */
+export interface HeldHere {
+  /** What releases it. */
+  readonly id: string;
+  readonly reason: string;
+}
+
+/** One unit's standing at its target. */
+export function edgeAtTarget(unit: UnitState, held?: HeldHere): EdgeAtTarget {
+  const receipt = unit.nodes.at(-1)?.receipt ?? unit.receipt;
+  const state = stateOf(unit);
+  const { conflicts } = wish(unit);
+  const outcome = held ? 'held' : outcomeOf(state, conflicts);
+  const advice = adviceOf(outcome, unit, { conflicts, ...(held ? { held } : {}) });
+  const { refusal } = unit;
+  return {
+    target: unit.target,
+    state,
+    outcome,
+    ...(receipt === undefined ? {} : { receipt }),
+    ...(unit.registeredAt === undefined ? {} : { registeredAt: time(unit.registeredAt) }),
+    ...(unit.changedAt === undefined ? {} : { changedAt: time(unit.changedAt) }),
+    ...(refusal === undefined
+      ? {}
+      : {
+          failure: {
+            kind: refusal.kind,
+            message: refusal.message,
+            at: time(refusal.at),
+            ...(refusal.retryAt === undefined ? {} : { retryAt: time(refusal.retryAt) }),
+          },
+        }),
+    ...(advice === undefined ? {} : { advice }),
+  };
+}
+
+const time = (ms: number): string => new Date(ms).toISOString();
+
+function stateOf(unit: UnitState): EdgeAtTarget['state'] {
+  const { mask } = wish(unit);
+  if (mask === NONE) return unit.shown === NONE && unit.nodes.length > 0 ? 'left-behind' : 'pending';
+  if (unit.refusal) return 'failed';
+  const made = unit.nodes.some((node) => (node.mask & mask) === mask);
+  if (!made && unit.uncertain.some((node) => (node.mask & mask) === mask)) return 'unknown';
+  return made || (unit.shown & mask) === mask ? 'shown' : 'pending';
+}
+
+function outcomeOf(state: EdgeAtTarget['state'], conflicts: readonly string[]): Outcome {
+  if (state === 'left-behind') return 'unsupported';
+  if (state !== 'shown') return state;
+  return conflicts.length > 0 ? 'conflict' : 'registered';
+}
+
+function adviceOf(
+  outcome: Outcome,
+  unit: UnitState,
+  known: { readonly conflicts: readonly string[]; readonly held?: HeldHere },
+): string | undefined {
+  switch (outcome) {
+    case 'held':
+      return `${known.held?.reason ?? 'withdrawal held'}. To withdraw it: POST /reconcile {"release":"${known.held?.id ?? ''}"}. To keep it, put it back into its manifest.`;
+    case 'unknown':
+      return 'The vendor may have it, but no trustworthy answer came. Look it up there before sending it again.';
+    case 'unsupported':
+      return 'No manifest declares it any more and this vendor cannot take lineage back. Remove it there by hand.';
+    case 'conflict':
+      return `Its manifests differ in ${known.conflicts.join(', ')}; ${Object.keys(unit.claims).sort()[0] ?? ''} counts. Make them agree.`;
+    case 'pending':
+      return 'Nothing to do: it goes on by itself.';
+    case 'failed':
+      return cureOf(unit.target, unit.refusal);
+    default:
+      return undefined;
+  }
+}
+
+function cureOf(target: string, refusal: Refusal | undefined): string {
+  const again = refusal?.retryAt === undefined ? '' : ' It is tried again by itself.';
+  if (refusal?.kind === 'denied') return `Check the credentials and rights in the secret lineage/${target}.${again}`;
+  if (refusal?.kind === 'missing') return `Create what it names at the vendor, or correct the manifest.${again}`;
+  return `Correct what its manifest says about it; it is sent again when that changes.${again}`;
+}

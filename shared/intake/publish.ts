@@ -1,0 +1,153 @@
+import { commit } from '../converge/commit.ts';
+import type { JsonObject } from '../core/json.ts';
+import { MAX_BYTES } from '../core/manifest.ts';
+import { type Declared, declare } from '../formats/openlineage/declaration.ts';
+import { deriveEdges } from '../formats/openlineage/derive.ts';
+import { contentKey, manifestOf } from '../formats/openlineage/document.ts';
+import type { Subject } from '../formats/openlineage/event.ts';
+import { type datasetOf, idOf } from '../formats/openlineage/facts.ts';
+import type { Life } from '../formats/openlineage/life.ts';
+import { edgesOfRun, type Run, type Statement } from '../formats/openlineage/run.ts';
+import type { Services } from '../wiring.ts';
+import { loadStored } from './stored.ts';
+import {
+  decodeSubject,
+  lifeKey,
+  newSubject,
+  ownerOf,
+  type SubjectState,
+  statementKey,
+  subjectKey,
+  subjectRow,
+} from './subject.ts';
+import type { StoredLife } from './take-in.ts';
+import { noteUnnamed } from './unnamed.ts';
+
+/**
+ * Writes what a job or dataset declares now as its manifest. The bucket's notification has the owner converged, as with any other
+ * object there. Two may publish at once: the one that wrote and
+ * finds the row changed behind its back reads, and writes, again.
+ */
+export async function publish(subject: Subject, services: Services): Promise<void> {
+  const { deps, log } = services;
+  for (;;) {
+    const row = await deps.ledger.get(subjectKey(subject));
+    const state: SubjectState = { ...(row ? decodeSubject(row) : newSubject(subject)), due: false };
+    let read = row;
+    if (!row || decodeSubject(row).due) {
+      // Whoever changes the row from here on sends a message of his own; who is about to make it finds it made, and does too.
+      read = subjectRow(state, deps);
+      if (!(await commit(deps.ledger, read, row?.rev ?? null))) continue;
+    }
+    const declared = await declaredBy(state, services);
+    if (!declared) return;
+    const manifest = await put(declared, services);
+    // Only who wrote has to make sure that it was the latest; of two that write, one gets through.
+    if (manifest.written && !(await commit(deps.ledger, subjectRow(state, deps), read?.rev ?? null))) continue;
+    await noteUnnamed(datasetsOf(manifest.document), ownerOf(subject), services);
+    const guesses = declared.edges.filter((edge) => edge.guess).length;
+    if (guesses > 0 || declared.indirect > 0) {
+      log.info('lineage from events was guessed or cut', {
+        owner: ownerOf(subject),
+        guesses,
+        indirect: declared.indirect,
+      });
+    }
+    return;
+  }
+}
+
+/** Undefined when a part of it cannot be found: absence withdraws nothing. */
+async function declaredBy(state: SubjectState, services: Services): Promise<Declared | undefined> {
+  const { deps, log, settings } = services;
+  const options = settings.openlineage;
+  const keys = state.runs.slice(-options.runs).map((run) => run.key);
+  const runs = await loadStored<Run>(keys, deps);
+  const statement = state.said
+    ? (await loadStored<Statement>([statementKey(state.subject)], deps)).values().next().value
+    : undefined;
+  if (runs.size < keys.length || (state.said && !statement)) {
+    log.error('a run that still counts is gone from the ledger; nothing was published', {
+      owner: ownerOf(state.subject),
+    });
+    return undefined;
+  }
+  const edges = [
+    ...(statement ? deriveEdges(statement.facts, options) : []),
+    ...[...runs.values()].flatMap((run) => edgesOfRun(run, options)),
+  ];
+  const life = await lifeOf(
+    edges.flatMap((edge) => [idOf(edge.from), idOf(edge.to)]),
+    state.subject,
+    services,
+  );
+  return declare(
+    { subject: state.subject, runs: [...runs.values()], life, ...(statement ? { statement } : {}) },
+    options,
+  );
+}
+
+const MAX_RENAMES = 20;
+
+/** Drops and renames of these datasets and of those they became. A drop counts once the grace time is over. */
+async function lifeOf(
+  ids: readonly string[],
+  subject: Subject,
+  services: Services,
+): Promise<ReadonlyMap<string, Life>> {
+  const { deps } = services;
+  const { graceMs } = deps.settings;
+  const life = new Map<string, Life>();
+  const asked = new Set<string>();
+  let next = [...new Set(ids)];
+  let waitMs = 0;
+  for (let hops = 0; next.length > 0 && hops <= MAX_RENAMES; hops += 1) {
+    for (const id of next) asked.add(id);
+    const found = [...(await loadStored<StoredLife>(next.map(lifeKey), deps)).values()];
+    for (const change of found) {
+      const left = change.to === undefined ? change.seenMs + graceMs - deps.now() : 0;
+      if (left > 0) waitMs = Math.max(waitMs, left);
+      else life.set(change.id, change);
+    }
+    next = found.flatMap((change) => (change.to === undefined || asked.has(change.to) ? [] : [change.to]));
+  }
+  if (waitMs > 0) await deps.queue.send({ kind: 'publish', subject }, { delayMs: waitMs + 100 });
+  return life;
+}
+
+async function put(
+  declared: Declared,
+  services: Services,
+): Promise<{ readonly document: JsonObject; readonly written: boolean }> {
+  const { deps, log } = services;
+  const owner = ownerOf(declared.subject);
+  let manifest = manifestOf(declared);
+  let bytes = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`);
+  if (bytes.byteLength > MAX_BYTES.json) {
+    log.warn('a declaration is too large for its columns; its tables are declared without', {
+      owner,
+      bytes: bytes.byteLength,
+    });
+    manifest = manifestOf({ ...declared, edges: declared.edges.map((edge) => ({ ...edge, columns: [] })) });
+    bytes = Buffer.from(JSON.stringify(manifest));
+  }
+  const stored = await deps.manifests.get(owner);
+  const same = stored ? keyOf(stored.bytes) === contentKey(manifest) : declared.edges.length === 0;
+  if (!same) await deps.manifests.put(owner, bytes, 'application/json');
+  return { document: manifest, written: !same };
+}
+
+/** Undefined when somebody has put something else there; it is replaced. */
+function keyOf(bytes: Uint8Array): string | undefined {
+  try {
+    return contentKey(JSON.parse(Buffer.from(bytes).toString('utf8')) as JsonObject);
+  } catch {
+    return undefined;
+  }
+}
+
+type Named = ReturnType<typeof datasetOf> & { readonly symlinks?: readonly ReturnType<typeof datasetOf>[] };
+
+function datasetsOf(manifest: JsonObject): readonly Named[] {
+  return Object.values((manifest['datasets'] ?? {}) as unknown as Readonly<Record<string, Named>>);
+}

@@ -1,0 +1,115 @@
+import { commit } from '../converge/commit.ts';
+import { digest } from '../core/digest.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Naming } from '../core/naming.ts';
+import { NO_NAMING, nameDataset } from '../core/naming.ts';
+import type { DatasetId } from '../formats/openlineage/facts.ts';
+import { suggestRule } from '../formats/openlineage/suggest-rule.ts';
+import type { Services } from '../wiring.ts';
+
+/** A dataset that events name and no rule knows at some vendor. */
+export interface Unnamed extends DatasetId {
+  readonly symlinks?: readonly DatasetId[];
+  /** Vendors that have no name for it. */
+  readonly vendors: readonly string[];
+  /** Declarations that named it. */
+  readonly count: number;
+  readonly firstSeen: string;
+  readonly lastSeen: string;
+  /** The owner that named it last. */
+  readonly owner: string;
+}
+
+export interface UnnamedPage {
+  readonly unresolved: readonly (Unnamed & { readonly rule: JsonObject })[];
+  readonly next?: string;
+}
+
+const INDEX = 'ol-unnamed';
+const KEEP_DAYS = 90;
+
+/** Writes down which of these datasets have no name at a configured vendor. A hint for people: nothing depends on it. */
+export async function noteUnnamed(
+  datasets: readonly (DatasetId & { readonly symlinks?: readonly DatasetId[] })[],
+  owner: string,
+  services: Services,
+): Promise<void> {
+  const { deps, log } = services;
+  try {
+    const { naming } = await deps.naming();
+    const vendors = await registering(services);
+    for (const dataset of datasets) {
+      const missing = unknownAt(dataset, vendors, naming ?? NO_NAMING);
+      if (missing.length > 0) await note(dataset, missing, owner, services);
+    }
+  } catch (thrown) {
+    log.warn('unnamed datasets were not noted', { reason: thrown instanceof Error ? thrown.message : String(thrown) });
+  }
+}
+
+function unknownAt(
+  dataset: DatasetId & { readonly symlinks?: readonly DatasetId[] },
+  vendors: readonly string[],
+  naming: Naming,
+): readonly string[] {
+  const { namespace, name, symlinks } = dataset;
+  const named = nameDataset({ namespace, name, vendors: {}, ...(symlinks ? { symlinks } : {}) }, naming);
+  return vendors.filter((vendor) => named.vendors[vendor] === undefined);
+}
+
+async function registering({ deps }: Services): Promise<readonly string[]> {
+  const { list } = await deps.targets();
+  return [
+    ...new Set(list.filter((target) => target.client.register !== undefined).map((target) => target.vendor.name)),
+  ].sort();
+}
+
+async function note(
+  dataset: DatasetId & { readonly symlinks?: readonly DatasetId[] },
+  vendors: readonly string[],
+  owner: string,
+  { deps }: Services,
+): Promise<void> {
+  const { namespace, name, symlinks } = dataset;
+  const key = `ol/unnamed/${digest(JSON.stringify([namespace, name]))}`;
+  const now = new Date(deps.now()).toISOString();
+  for (;;) {
+    const row = await deps.ledger.get(key);
+    const known = row?.body as unknown as Unnamed | undefined;
+    const next: Unnamed = {
+      namespace,
+      name,
+      ...(symlinks ? { symlinks } : {}),
+      vendors,
+      count: (known?.count ?? 0) + 1,
+      firstSeen: known?.firstSeen ?? now,
+      lastSeen: now,
+      owner,
+    };
+    const expiresAt = Math.ceil(deps.now() / 1_000) + KEEP_DAYS * 86_400;
+    const body = { ...next } as unknown as JsonObject;
+    if (await commit(deps.ledger, { key, rev: deps.id(), body, index: [INDEX], expiresAt }, row?.rev ?? null)) return;
+  }
+}
+
+/** What no rule covers now, a page at a time; what a rule has come to cover since is left out and forgotten. */
+export async function unnamed(
+  page: { readonly after?: string; readonly limit: number },
+  services: Services,
+): Promise<UnnamedPage> {
+  const { deps } = services;
+  const { naming } = await deps.naming();
+  const vendors = await registering(services);
+  const found = await deps.ledger.find(INDEX, page);
+  const rows = await deps.ledger.getMany(found.items);
+  const unresolved: (Unnamed & { rule: JsonObject })[] = [];
+  for (const key of found.items) {
+    const row = rows.get(key);
+    if (!row) continue;
+    const known = row.body as unknown as Unnamed;
+    const missing = unknownAt(known, vendors, naming ?? NO_NAMING);
+    if (missing.length === 0) await deps.ledger.remove(key, row.rev);
+    else unresolved.push({ ...known, vendors: missing, rule: suggestRule(known, missing) });
+  }
+  return { unresolved, ...(found.next === undefined ? {} : { next: found.next }) };
+}

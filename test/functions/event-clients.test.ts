@@ -1,0 +1,173 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { entry } from '../../functions/register/webhook.ts';
+import { startHost } from '../../local/host.ts';
+import { Failure } from '../../shared/core/failure.ts';
+import type { Services } from '../../shared/wiring.ts';
+import { clients } from './event-clients.ts';
+import { local, until } from './local.ts';
+
+const event = (name: string, source: string) => ({
+  eventType: 'COMPLETE',
+  eventTime: '2026-11-20T02:00:00Z',
+  run: { runId: `run-${name}-${source}` },
+  job: { namespace: 'clients', name },
+  producer: 'test',
+  inputs: [{ namespace: 'hive://m', name: `ods.${source}` }],
+  outputs: [{ namespace: 'hive://m', name: 'dw.out' }],
+});
+
+async function sources(bucket: string): Promise<string[]> {
+  const folder = join(bucket, 'openlineage/clients');
+  const names: string[] = [];
+  for (const file of await readdir(folder).catch(() => [])) {
+    const { datasets, lineage } = JSON.parse(await readFile(join(folder, file), 'utf8')) as {
+      datasets: Record<string, { name: string }>;
+      lineage: { from: string[] }[];
+    };
+    for (const { from } of lineage) for (const alias of from) names.push(`${file} ${datasets[alias]?.name}`);
+  }
+  return names.sort();
+}
+
+it("takes every client's events at once while the vendors do not answer at all, and shows them when they do", async () => {
+  const at = await local();
+  await at.drop(
+    'naming.yaml',
+    'version: 1\nrules: [{ match: { namespace: "hive://*", name: "{d}.{t}" }, dataphin: { guid: "odps.300000001.{d}.{t}" } }]\n',
+  );
+  await at.fault('dataphin', { kind: 'unavailable', times: 1_000 });
+  const sent = await Promise.all(
+    Object.entries(clients).map(
+      async ([name, client]) => [name, await client.send(at.runtime.url, event(name, 'a'))] as const,
+    ),
+  );
+  for (const [name, result] of sent) {
+    expect({ name, ...result, ms: result.ms < 2_000 }).toEqual({ name, delivered: true, attempts: 1, ms: true });
+  }
+  await until(async () => (await sources(at.runtime.bucket)).length === sent.length);
+  await at.clearFaults('dataphin');
+  await at.runtime.reconcile();
+  await until(
+    async () => (await at.dataphin()).length === 1,
+    20_000,
+    () => 'the edge at Dataphin',
+  );
+});
+
+it('asks to come again in the one way that every client understands that tries again at all', async () => {
+  const at = await local();
+  let refusals = 0;
+  const { services } = at.runtime;
+  const throttled: Services = {
+    ...services,
+    deps: {
+      ...services.deps,
+      queue: {
+        async send(message, options) {
+          if (refusals > 0) {
+            refusals -= 1;
+            throw new Failure('throttled', 'the queue takes no more now');
+          }
+          await services.deps.queue.send(message, options);
+        },
+      },
+    },
+  };
+  const host = await startHost({ 'register-webhook': entry }, throttled, 0);
+  onTestFinished(() => host.close());
+  for (const [name, client] of Object.entries(clients)) {
+    refusals = 1;
+    const result = await client.send(host.url, event(name, 'b'));
+    expect({ name, delivered: result.delivered }).toEqual({ name, delivered: client.retries });
+  }
+  refusals = 1;
+  const answer = await fetch(`${host.url}/api/v1/lineage`, { method: 'POST', body: JSON.stringify(event('x', 'b')) });
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+  const bad = await fetch(`${host.url}/api/v1/lineage`, { method: 'POST', body: '{}' });
+  expect([bad.status, bad.headers.get('retry-after')]).toEqual([400, null]);
+});
+
+it('loses nothing that it acknowledged to kill -9, and clients that reconnect bridge a restart', {
+  timeout: 90_000,
+}, async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'lineage-events-'));
+  let child: ChildProcess | undefined;
+  onTestFinished(async () => {
+    child?.kill('SIGKILL');
+    await rm(dataDir, { recursive: true, force: true });
+  });
+  await mkdir(join(dataDir, 'bucket'), { recursive: true });
+  await writeFile(join(dataDir, 'bucket/naming.yaml'), 'version: 1\nrules: []\n');
+  let port = '0';
+  const start = async () => {
+    child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', 'local/run.ts'], {
+      env: {
+        ...process.env,
+        PORT: port,
+        DATA_DIR: dataDir,
+        RECONCILE_EVERY: '3600',
+        LOG_LEVEL: 'error',
+        OPENLINEAGE_RUNS: '100',
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(child.stdout as NonNullable<ChildProcess['stdout']>, 'data');
+    const { url } = JSON.parse(await readFile(join(dataDir, 'runtime.json'), 'utf8')) as { url: string };
+    port = new URL(url).port;
+    return url;
+  };
+  const acknowledged = new Set<string>();
+  for (let turn = 0; turn < 4; turn += 1) {
+    const url = await start();
+    let dead = false;
+    const senders = Array.from({ length: 8 }, async (_, sender) => {
+      for (let n = 0; !dead; n += 1) {
+        const source = `t${turn}s${sender}n${n}`;
+        const name = `job${(n + sender) % 20}`;
+        const answer = await fetch(`${url}/api/v1/lineage`, {
+          method: 'POST',
+          body: JSON.stringify(event(name, source)),
+        }).catch(() => undefined);
+        if (answer?.status === 201) acknowledged.add(`${name}.json ods.${source}`);
+      }
+    });
+    await sleep(150 + turn * 60);
+    child?.kill('SIGKILL');
+    dead = true;
+    await once(child as ChildProcess, 'exit');
+    await Promise.all(senders);
+  }
+  const url = `http://127.0.0.1:${port}`;
+  const bridging = Object.entries(clients)
+    .filter(([, client]) => client.reconnects)
+    .map(async ([name, client]) => {
+      const result = await client.send(url, event('bridge', name.replaceAll(' ', '')));
+      expect({ name, delivered: result.delivered }).toEqual({ name, delivered: true });
+      acknowledged.add(`bridge.json ods.${name.replaceAll(' ', '')}`);
+    });
+  await sleep(500);
+  await start();
+  await Promise.all(bridging);
+  expect(acknowledged.size).toBeGreaterThan(50);
+  const byJob = new Map<string, string[]>();
+  for (const each of acknowledged)
+    byJob.set(each.split(' ')[0] ?? '', [...(byJob.get(each.split(' ')[0] ?? '') ?? []), each]);
+  // A job declares its last hundred runs; no job of this test has had more.
+  for (const [job, runs] of byJob) expect(runs.length, job).toBeLessThanOrEqual(100);
+  let missing: string[] = [];
+  await until(
+    async () => {
+      const there = new Set(await sources(join(dataDir, 'bucket')));
+      missing = [...acknowledged].filter((each) => !there.has(each));
+      return missing.length === 0;
+    },
+    40_000,
+    () => `${missing.length} of ${acknowledged.size} lost: ${missing.slice(0, 3)}`,
+  );
+});

@@ -1,0 +1,252 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { entries } from '../../local/entries.ts';
+import { type Account, startAccount } from './account.ts';
+import { awsFront, type Front } from './aws-front.ts';
+import type { Statement } from './iam.ts';
+import { type Lambda, startLambda } from './lambda.ts';
+import { type Packaged, packaged } from './packaged.ts';
+import { type Filled, filled, functionsOf, type LambdaProperties } from './template.ts';
+import { templateSuite } from './template-suite.ts';
+import { unzip } from './unzip.ts';
+
+const events = resolve(import.meta.dirname, '../../events');
+const names = Object.keys(entries);
+let first: Packaged;
+let second: Packaged;
+let stack: Filled;
+let functions: ReturnType<typeof functionsOf>;
+let account: Account;
+let unpacked: string;
+const files = new Map<string, readonly string[]>();
+const running = new Map<string, { readonly lambda: Lambda; readonly front: Front }>();
+
+beforeAll(async () => {
+  first = await packaged();
+  const params = ['BUCKET=my-bucket', 'TABLE=my-table', 'VANISH_GRACE=90', 'RECONCILE_EVERY=5 minutes'];
+  second = await packaged('--stage', 'prod', ...params.map((each) => `--param=${each}`));
+  stack = filled(first.template);
+  functions = functionsOf(stack);
+  account = await startAccount(stack, 'dev/');
+  unpacked = await mkdtemp(join(tmpdir(), 'lineage-task-'));
+  for (const name of names) files.set(name, await unzip(join(first.folder, `${name}.zip`), join(unpacked, name)));
+}, 120_000);
+
+afterAll(async () => {
+  for (const { lambda, front } of running.values()) {
+    await lambda.close();
+    await front.close();
+  }
+  await account.close();
+  await Promise.all([first.remove(), second.remove(), rm(unpacked, { recursive: true, force: true })]);
+});
+
+/** The function as it runs in the account, with its own role; started once. */
+async function started(name: string, change: Readonly<Record<string, string>> = {}) {
+  const known = running.get(name);
+  if (known && Object.keys(change).length === 0) return known;
+  const of = functions[name];
+  if (!of) throw new Error(`the template has no function ${name}`);
+  const front = await awsFront(account.behind, statementsOf(of));
+  const lambda = await startLambda({
+    name: of.FunctionName,
+    folder: join(unpacked, name),
+    handler: of.Handler,
+    timeoutSeconds: of.Timeout,
+    memoryMb: of.MemorySize,
+    environment: { ...environmentOf(of, front.url), ...change },
+  });
+  if (Object.keys(change).length === 0) running.set(name, { lambda, front });
+  return { lambda, front };
+}
+
+function environmentOf({ Environment }: LambdaProperties, url: string): Record<string, string> {
+  return {
+    ...Environment.Variables,
+    QUEUE_URL: account.queueUrl,
+    LOG_LEVEL: 'debug',
+    VANISH_GRACE: '0',
+    AWS_ENDPOINT_URL: url,
+  };
+}
+
+function statementsOf({ Role }: LambdaProperties): readonly Statement[] {
+  const { Policies } = stack.properties<{ Policies: { PolicyDocument: { Statement: Statement[] } }[] }>(
+    Role.split('/').at(-1) ?? '',
+  );
+  return Policies.flatMap((each) => each.PolicyDocument.Statement);
+}
+
+async function sample(name: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await readFile(join(events, `${name}.event.json`), 'utf8')) as Record<string, unknown>;
+}
+
+interface HttpAnswer {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly isBase64Encoded: boolean;
+}
+
+async function answered<T>(name: string, event?: unknown): Promise<T> {
+  const { lambda, front } = await started(name);
+  const outcome = await lambda.invoke(event ?? (await sample(name)));
+  const refused = front.refused.map((each) => `${each.action} ${each.resource}`);
+  // The public pages tell nothing of the vendors' secrets, not even their names.
+  const meant = name === 'fetch-web' ? ['secretsmanager:ListSecrets *'] : [];
+  expect(refused.filter((each) => !meant.includes(each))).toEqual([]);
+  if ('failed' in outcome) throw new Error(`${outcome.failed.errorMessage}\n${lambda.output()}`);
+  return outcome.answer as T;
+}
+
+/** The client whose key the samples carry. */
+function hold(): void {
+  const key_sha256 = createHash('sha256').update('example-key').digest('hex');
+  account.hold('lineage/clients', { clients: [{ name: 'sample', scopes: ['ingest', 'fetch'], key_sha256 }] });
+}
+
+interface Edge {
+  readonly source: string;
+  readonly target: string;
+}
+
+describe('the packages', () => {
+  test('are the same, byte for byte, when made again, and for another stage', () => {
+    expect(Object.keys(first.hashes).sort()).toEqual([...names].sort());
+    expect(second.hashes).toEqual(first.hashes);
+  });
+
+  test.each(names)('%s holds one file, without what belongs to a machine of its own', async (name) => {
+    const [file = '', ...more] = files.get(name) ?? [];
+    expect(more).toEqual([]);
+    const code = await readFile(join(unpacked, name, file), 'utf8');
+    const foreign = ['lineage.db', 'lock.db', 'chokidar', '_sandbox', 'parser-thread'].filter((word) =>
+      code.includes(word),
+    );
+    expect(foreign).toEqual([]);
+    expect(code.length).toBeLessThan(4 * 1024 * 1024);
+  });
+});
+
+describe('in Lambda, with the role it has there,', () => {
+  test('register-http stores a manifest and registers it', async () => {
+    const answer = await answered<HttpAnswer>('register-http');
+    expect(answer).toMatchObject({ statusCode: 200, headers: { 'x-content-type-options': 'nosniff' } });
+    expect(JSON.parse(answer.body)).toMatchObject({
+      owner: 'manifests/shop/visits.yaml',
+      state: 'converged',
+      counts: { registered: 1 },
+    });
+    expect(await account.shown<Edge>('dataphin')).toMatchObject([{ target: 'odps.300000001.shop.visits_daily' }]);
+  });
+
+  test('fetch-http answers from the ledger, and live from Flink', async () => {
+    const answer = await answered<HttpAnswer>('fetch-http');
+    expect(answer.statusCode).toBe(200);
+    expect((JSON.parse(answer.body) as { edges: unknown[] }).edges).toHaveLength(1);
+    const asked = await sample('fetch-http');
+    const live = await answered<HttpAnswer>('fetch-http', { ...asked, rawQueryString: 'from=flink&job=no-such-job' });
+    expect([live.statusCode, live.body]).toEqual([404, expect.stringContaining('no-such-job')]);
+  });
+
+  test('fetch-web turns a false signature away, and shows the picture to a key', async () => {
+    hold();
+    account.hold('lineage/links', { key: 'k'.repeat(64) });
+    const event = await sample('fetch-web');
+    expect((await answered<HttpAnswer>('fetch-web', event)).statusCode).toBe(403);
+    const headers = { ...(event['headers'] as object), authorization: 'Bearer example-key' };
+    const rawQueryString = String(event['rawQueryString']).replace(/&(expires|signature)=[^&]*/g, '');
+    const answer = await answered<HttpAnswer>('fetch-web', { ...event, headers, rawQueryString });
+    expect([answer.statusCode, answer.body]).toEqual([200, expect.stringContaining('<svg')]);
+  });
+
+  test('register-bucket registers what was dropped under the key of the notification', async () => {
+    const body = (await readFile(join(events, 'manifests/minimal.yaml'), 'utf8')).replaceAll('visits', 'visits_by_day');
+    await account.s3.send(
+      new PutObjectCommand({
+        Bucket: account.bucketName,
+        Key: 'manifests/shop/daily visits.yaml',
+        Body: body,
+        ContentType: 'application/yaml',
+      }),
+    );
+    expect(await answered('register-bucket')).toEqual({ batchItemFailures: [] });
+    expect((await account.shown<Edge>('dataphin')).map((edge) => edge.target)).toContain(
+      'odps.300000001.shop.visits_by_day_daily',
+    );
+  });
+
+  test('register-worker takes work from the queue, and reports only the message that fails', async () => {
+    expect(await answered('register-worker')).toEqual({ batchItemFailures: [] });
+    const { Records } = (await sample('register-worker')) as { Records: object[] };
+    const alien = { ...Records[0], messageId: 'alien', body: 'hello' };
+    expect(await answered('register-worker', { Records: [...Records, alien] })).toEqual({
+      batchItemFailures: [{ itemIdentifier: 'alien' }],
+    });
+  });
+
+  test('register-webhook queues an event, and register-worker takes it in', async () => {
+    hold();
+    const event = await sample('register-webhook');
+    expect((await answered<HttpAnswer>('register-webhook', { ...event, headers: {} })).statusCode).toBe(401);
+    expect((await answered<HttpAnswer>('register-webhook', event)).statusCode).toBe(201);
+    const [message] = (await account.queued()) as { kind: string }[];
+    expect(message).toMatchObject({ kind: 'events' });
+    const { Records } = (await sample('register-worker')) as { Records: object[] };
+    const delivered = { Records: [{ ...Records[0], body: JSON.stringify(message) }] };
+    expect(await answered('register-worker', delivered)).toEqual({ batchItemFailures: [] });
+  });
+
+  test('reconcile-http and scheduled-reconcile find everything in order', async () => {
+    const answer = await answered<HttpAnswer>('reconcile-http');
+    expect([answer.statusCode, JSON.parse(answer.body)]).toMatchObject([200, { owners: 1, failures: [] }]);
+    expect(await answered('scheduled-reconcile')).toBeNull();
+    expect((await started('scheduled-reconcile')).lambda.output()).not.toContain('"failures":[{');
+  });
+
+  test('delete-http withdraws it again', async () => {
+    const answer = await answered<HttpAnswer>('delete-http');
+    expect([answer.statusCode, JSON.parse(answer.body)]).toMatchObject([200, { state: 'withdrawn' }]);
+    expect((await account.shown<Edge>('dataphin')).map((edge) => edge.target)).not.toContain(
+      'odps.300000001.shop.visits_daily',
+    );
+  });
+
+  test.each(names)('%s has started without an error and gone through its middleware', async (name) => {
+    const { lambda } = await started(name);
+    expect(lambda.output()).toMatch(new RegExp(`"invocation ended".*lineage-functions-dev-${name}`));
+    expect(lambda.output()).not.toMatch(/\bWarning\b|Unhandled|Cannot find/);
+  });
+});
+
+describe('a function that cannot work', () => {
+  test('says which setting is wrong', async () => {
+    const { lambda, front } = await started('register-worker', { VANISH_GRACE: 'soon', TABLE: '' });
+    onTestFinished(async () => {
+      await lambda.close();
+      await front.close();
+    });
+    const outcome = await lambda.invoke(await sample('register-worker'));
+    expect(outcome).toMatchObject({ failed: { errorMessage: expect.stringMatching(/VANISH_GRACE is "soon"/) } });
+  });
+
+  test('is seen by the platform when it cannot even start', async () => {
+    const [front, of] = [(await started('register-worker')).front, functions['register-worker']];
+    const lambda = await startLambda({
+      name: 'broken',
+      folder: join(unpacked, 'register-worker'),
+      handler: 'functions/register/nothing.handler',
+      timeoutSeconds: 5,
+      memoryMb: 256,
+      environment: of ? environmentOf(of, front.url) : {},
+    });
+    onTestFinished(() => lambda.close());
+    expect(await lambda.invoke({})).toMatchObject({ failed: { errorType: 'Runtime.ImportModuleError' } });
+  });
+});
+
+templateSuite(() => ({ stack, functions, prod: filled(second.template) }));
