@@ -64,33 +64,26 @@ describe('DataArts fails after it may have done it', () => {
     },
   );
 
-  it.each([
-    ['registered', 'dataarts'],
-    ['absent', 'dataarts'],
-  ] as const)(
-    'a person says what became of it: %s',
-    async (as) => {
-      const here = await local({ UNKNOWN_WAIT: '0' });
-      const kind = as === 'registered' ? 'lost-answer' : 'internal';
-      await here.fault('dataarts', { kind, operation: 'CreateLineageInfo', times: 1 });
-      await here.drop(OWNER, both);
-      const status = await here.statusWhen(OWNER, (each) => outcomes(each, 'dataarts').includes('unknown'));
-      const edge = /npm run resolve -- (\S+) /.exec(
-        status.edges.find((each) => each.target === 'dataarts')?.reason ?? '',
-      )?.[1];
-      const ask = () => here.request('POST', '/reconcile', JSON.stringify({ resolve: { edge, as } }));
-      // Nobody can know before the latest moment at which the vendor may still carry the call out.
-      const early = await ask();
-      expect(early.status).toBe(409);
-      expect(await early.text()).toMatch(/may still be carried out until/);
-      await until(async () => (await ask()).status === 200, 45_000);
-      await here.statusWhen(OWNER, (each) => each.state === 'converged');
-      expect(await here.dataarts()).toHaveLength(1);
-      expect(await here.writes('dataarts')).toHaveLength(as === 'registered' ? 1 : 2);
-      expect((await ask()).status).toBe(409);
-    },
-    60_000,
-  );
+  it.each(['registered', 'absent'] as const)('a person says what became of it: %s', { timeout: 60_000 }, async (as) => {
+    const here = await local({ UNKNOWN_WAIT: '0' });
+    const kind = as === 'registered' ? 'lost-answer' : 'internal';
+    await here.fault('dataarts', { kind, operation: 'CreateLineageInfo', times: 1 });
+    await here.drop(OWNER, both);
+    const status = await here.statusWhen(OWNER, (each) => outcomes(each, 'dataarts').includes('unknown'));
+    const edge = /npm run resolve -- (\S+) /.exec(
+      status.edges.find((each) => each.target === 'dataarts')?.reason ?? '',
+    )?.[1];
+    const ask = () => here.request('POST', '/reconcile', JSON.stringify({ resolve: { edge, as } }));
+    // Nobody can know before the latest moment at which the vendor may still carry the call out.
+    const early = await ask();
+    expect(early.status).toBe(409);
+    expect(await early.text()).toMatch(/may still be carried out until/);
+    await until(async () => (await ask()).status === 200, 45_000);
+    await here.statusWhen(OWNER, (each) => each.state === 'converged');
+    expect(await here.dataarts()).toHaveLength(1);
+    expect(await here.writes('dataarts')).toHaveLength(as === 'registered' ? 1 : 2);
+    expect((await ask()).status).toBe(409);
+  });
 
   it('throttle: sent again, since the gateway turned it away', async () => {
     const here = await local();

@@ -4,7 +4,7 @@ import { local, manifest, pairs } from './local.ts';
 
 it('goes on answering while a large manifest is read', { timeout: 60_000 }, async () => {
   const here = await local();
-  const problem = 'version: 1\nlineage:\n' + '  - { from: nobody, to: nobody }\n'.repeat(9_000);
+  const problem = `version: 1\nlineage:\n${'  - { from: nobody, to: nobody }\n'.repeat(9_000)}`;
   const parsing = here.request('PUT', '/manifests/large.yaml', `${problem}# ${'x'.repeat(1_000_000)}\n`);
   let done = false;
   void parsing.then(() => {

@@ -1,7 +1,8 @@
 import { digest } from '../../core/digest.ts';
 import { compare, type DatasetEdge, type DeriveOptions, deriveEdges } from './derive.ts';
 import { isObject, type LineageEvent, type RunState, type Subject } from './event.ts';
-import { type Facts, factsOf, mergeFacts, NO_FACTS } from './facts.ts';
+import { type Facts, mergeFacts, NO_FACTS } from './facts.ts';
+import { factsOf } from './read-facts.ts';
 
 export interface OpenLineageOptions extends DeriveOptions {
   /** How many of a job's last completed runs it declares the union of. */
