@@ -41,7 +41,7 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
       ...Object.keys(simulated),
     ]);
     const list: Target[] = [];
-    const problems: { target: string; message: string }[] = [];
+    const problems: { target: string; message: string; registers: boolean }[] = [];
     const accounts = new Map<string, string>();
     for (const name of [...names].sort()) {
       const vendor = vendors.find((each) => name === each.name || name.startsWith(`${each.name}/`));
@@ -54,7 +54,8 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
         accounts.set(target.account, name);
         list.push(target);
       } catch (thrown) {
-        problems.push({ target: name, message: `secret ${PREFIX}${name}: ${asFailure(thrown).message}` });
+        const message = `secret ${PREFIX}${name}: ${asFailure(thrown).message}`;
+        problems.push({ target: name, message, registers: vendor.blocks.entry !== undefined });
       }
     }
     return { list, problems };

@@ -40,9 +40,7 @@ export async function between(from: string, to: string, depth: number, reader: U
   const down = side(from, 'downstream');
   const up = side(to, 'upstream');
   while (down.steps + up.steps < depth) {
-    const [next] = [down, up]
-      .filter((each) => each.frontier.length > 0)
-      .sort((a, b) => a.frontier.length - b.frontier.length);
+    const next = await narrower(down, up, reader);
     if (next === undefined) return NO_WAY;
     const room = MOST - down.found.size - up.found.size;
     const step = await expand(next.frontier, next.direction, next.seen, room, next, reader);
@@ -59,6 +57,22 @@ export async function between(from: string, to: string, depth: number, reader: U
     if (path.units.length > 0) return path;
   }
   return NO_WAY;
+}
+
+/** Datasets, and units at each, that are looked at to see which end is the narrower one. */
+const PROBED = 20;
+
+/** The end with fewer units ahead, as far as a look can tell; none when one end has nowhere to go. */
+async function narrower(down: Side, up: Side, reader: UnitReader): Promise<Side | undefined> {
+  const weights: { side: Side; weight: number }[] = [];
+  for (const side of [down, up]) {
+    if (side.frontier.length === 0) return undefined;
+    const pages = await reader.at(side.frontier.slice(0, PROBED), PROBED);
+    let weight = Math.max(0, side.frontier.length - PROBED);
+    for (const { units, more } of pages.values()) weight += units.length + (more ? PROBED * PROBED : 0);
+    weights.push({ side, weight });
+  }
+  return weights.sort((a, b) => a.weight - b.weight)[0]?.side;
 }
 
 /** What of a set of units lies on a shortest way. */

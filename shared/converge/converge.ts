@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { digest } from '../core/digest.ts';
 import { asFailure } from '../core/failure.ts';
-import type { JsonObject } from '../core/json.ts';
+import { canonicalJson, type JsonObject } from '../core/json.ts';
 import { type ChunkCache, dropIds, loadIds, NO_IDS, type StoredIds, saveIds } from '../ledger/id-set.ts';
 import type { Row } from '../ledger/ledger.ts';
 import { commit } from './commit.ts';
@@ -131,8 +131,12 @@ async function markDirty(state: OwnerState, row: Row, deps: ConvergeDeps): Promi
 
 /** Content, naming, targets and mapping versions: when none of them changed, nothing has to be done. */
 function goalHash(etag: string | undefined, naming: NamingFile, targets: Targets, deployment: string): string {
-  const accounts = targets.list.map((each) => `${each.name} ${each.account} ${each.vendor.mappingVersion}`).sort();
-  return digest(JSON.stringify([etag ?? null, naming.etag, accounts, deployment]));
+  const accounts = targets.list
+    .filter((each) => each.client.register !== undefined)
+    .map((each) => `${each.name} ${each.account} ${each.vendor.mappingVersion}`)
+    .sort();
+  const problems = targets.problems.map((each) => `${each.target} ${each.message}`).sort();
+  return digest(JSON.stringify([etag ?? null, naming.etag, accounts, problems, deployment]));
 }
 
 /** The object is gone: unless a person asked for it, the withdrawal is judged together with others that vanish. */
@@ -257,7 +261,7 @@ interface Finish {
 
 /** Writes the status document, then the owner's row: settled, or with the continuation that goes on. */
 async function finish(input: Finish): Promise<Converged | 'again'> {
-  const { work, row, state, hash, decision, results, desired } = input;
+  const { work, row, state, hash, decision, results, desired, targets } = input;
   const { deps, request } = work;
   const open = results.filter((each) => each.open);
   const settled = open.length === 0;
@@ -298,7 +302,7 @@ async function finish(input: Finish): Promise<Converged | 'again'> {
 
   let next: OwnerState | undefined;
   if (settled) {
-    const { vanish: _v, explicit, claimed: _c, goal: _g, ...calm } = common;
+    const { vanish: _v, explicit, claimed: _c, goal: _g, awaited: _a, ...calm } = common;
     const ids = await save(base, work);
     next = {
       ...calm,
@@ -310,11 +314,12 @@ async function finish(input: Finish): Promise<Converged | 'again'> {
       base: ids,
       counts,
       configured: decision.configured,
+      ...(targets.problems.length === 0 ? {} : { awaited: targets.problems.map((each) => each.target) }),
       tries: 0,
     };
     if (desired.kind === 'absent' && base.size === 0 && left.size === 0) next = undefined;
   } else {
-    const progress = results.some((each) => each.called);
+    const progress = results.some((each) => each.called && each.done);
     const tries = progress ? 0 : state.tries + 1;
     const ticket = deps.id();
     await deps.queue.send({ kind: 'converge', owner: request.owner, ticket }, { delayMs: delayOf(open, tries, deps) });
@@ -331,16 +336,42 @@ async function finish(input: Finish): Promise<Converged | 'again'> {
   const written = next
     ? await commit(deps.ledger, ownerRow(next, deps), row.rev)
     : await deps.ledger.remove(row.key, row.rev);
-  if (!written) return 'again';
+  if (!written) {
+    const marked = await onlyMarked(input);
+    return marked ? finish({ ...input, row: marked }) : 'again';
+  }
   await dropIds(deps.ledger, work.chunks, next ? setsOf(next) : []);
-  deps.log.info('converged', {
+  const problem = status.state === 'invalid' ? status.problems?.[0] : undefined;
+  deps.log[problem ? 'warn' : 'info']('converged', {
     owner: request.owner,
+    ...(problem ? { problems: status.problems?.length ?? 0, problem: { ...problem } } : {}),
     state: status.state,
     counts: status.counts as JsonObject,
     ms: deps.now() - work.startedAt,
     ...(settled ? {} : { open: open.length, first: open[0]?.open?.reason ?? '' }),
   });
   return { kind: settled ? 'done' : 'unfinished', status };
+}
+
+/**
+ * The row as it stands now, if somebody only asked us to look again and there is nothing new to see: then what could not be done a
+ * moment ago is not tried at once again.
+ */
+async function onlyMarked({ work, state, hash, etag }: Finish): Promise<Row | undefined> {
+  const { deps, request } = work;
+  const row = await deps.ledger.get(ownerKey(request.owner));
+  if (!row) return undefined;
+  const { watched: _now, ...current } = decodeOwner(row);
+  const { watched: _then, ...ours } = state;
+  if (canonicalJson(current as unknown as JsonObject) !== canonicalJson(JSON.parse(JSON.stringify(ours))))
+    return undefined;
+  const [head, naming, targets] = await Promise.all([
+    deps.manifests.head(request.owner),
+    deps.naming(),
+    deps.targets(),
+  ]);
+  const same = head?.etag === etag && goalHash(etag, naming, targets, deps.settings.deployment) === hash;
+  return same ? row : undefined;
 }
 
 async function heldOf(input: Finish, work: Work): Promise<OwnerState['held']> {

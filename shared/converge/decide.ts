@@ -63,7 +63,9 @@ export async function decide(input: Input): Promise<Decision> {
   const released = new Set(state.configured);
   for (const [id, each] of desired.kind === 'declared' ? desired.units : []) {
     // An account that this owner, registered before, never met: a person looks first. Units already claimed go on.
-    const first = state.configured.length > 0 && !released.has(each.target.account) && !known.has(id);
+    const { account, name } = each.target;
+    const met = released.has(account) || state.awaited?.includes(name) === true || known.has(id);
+    const first = state.configured.length > 0 && !met;
     if (first) heldClaims.push(each);
     else claims.set(id, each);
   }

@@ -22,7 +22,7 @@ export interface Target {
 export interface Targets {
   readonly list: readonly Target[];
   /** Targets that are not usable now, and why; nothing is withdrawn from them. */
-  readonly problems: readonly { readonly target: string; readonly message: string }[];
+  readonly problems: readonly { readonly target: string; readonly message: string; readonly registers: boolean }[];
 }
 
 /** naming.yaml as it stands: `problems` when it cannot be used, in which case nothing may change. */

@@ -29,6 +29,8 @@ export interface UnresolvedEdge extends Unresolved {
   readonly target: string;
   /** Undefined when the whole target is out of reach. */
   readonly account?: string;
+  /** Nothing is wrong with the edge: it waits for its target's secret. */
+  readonly unreachable?: boolean;
 }
 
 /** Reads and maps the manifest. What cannot be read or understood is `unreadable`: it changes and withdraws nothing. */
@@ -88,12 +90,13 @@ export function mapped(
     }
     unresolved.push(...mapping.unresolved.map((each) => ({ ...each, target: target.name, account: target.account })));
   }
-  for (const name of named ?? []) {
+  const unusable = targets.problems.filter((each) => each.registers);
+  for (const name of named ?? unusable.map((each) => each.target)) {
     if (targets.list.some((each) => each.name === name)) continue;
-    const reason =
-      targets.problems.find((each) => each.target === name)?.message ?? `no secret lineage/${name} is configured`;
-    for (const [from, to, path] of pairs(declaration.entries))
-      unresolved.push({ path, from, to, target: name, reason });
+    const reason = unusable.find((each) => each.target === name)?.message ?? `no secret lineage/${name} is configured`;
+    for (const [from, to, path] of pairs(declaration.entries)) {
+      unresolved.push({ path, from, to, target: name, reason, unreachable: true });
+    }
   }
   return { kind: 'declared', units, unresolved, problems };
 }

@@ -22,6 +22,8 @@ export interface OwnerState {
   readonly counts: Readonly<Record<string, number>>;
   /** Accounts that were configured when last settled; the first contact with another one is held. */
   readonly configured: readonly string[];
+  /** Targets that could not be used when last settled: meeting them again is no first contact. */
+  readonly awaited?: readonly string[];
   readonly held?: Held;
   /** Withdrawn units that a vendor without deletion still shows. */
   readonly left?: StoredIds;

@@ -100,6 +100,7 @@ function stateOf({ desired, decision, results }: Input, edges: readonly EdgeStat
   if (decision.holdId !== '') return 'held';
   if (edges.some((edge) => edge.outcome === 'failed' || edge.outcome === 'unknown')) return 'failed';
   if (desired.kind === 'absent') return decision.kept.size > 0 ? 'pending' : 'withdrawn';
+  if (edges.some((edge) => edge.outcome === 'pending')) return 'pending';
   return edges.some((edge) => edge.outcome === 'unresolved') ? 'incomplete' : 'converged';
 }
 

@@ -173,7 +173,8 @@ function receiptOf(state: UnitState): string | undefined {
 }
 
 export function unresolvedStatus(edge: UnresolvedEdge): EdgeStatus {
-  return { target: edge.target, from: edge.from, to: edge.to, outcome: 'unresolved', reason: edge.reason };
+  const outcome = edge.unreachable ? 'pending' : 'unresolved';
+  return { target: edge.target, from: edge.from, to: edge.to, outcome, reason: edge.reason };
 }
 
 /** Orders edges, worst first, and counts them. */

@@ -6,7 +6,7 @@ import { csv } from '../../shared/formats/csv.ts';
 import { dot } from '../../shared/formats/dot.ts';
 import { deriveEdges } from '../../shared/formats/openlineage/derive.ts';
 import { readEvent } from '../../shared/formats/openlineage/event.ts';
-import { factsOf } from '../../shared/formats/openlineage/facts.ts';
+import { factsOf } from '../../shared/formats/openlineage/read-facts.ts';
 import { openlineage } from '../../shared/formats/openlineage-export.ts';
 import { pictureOf } from '../../shared/formats/picture.ts';
 import { svg } from '../../shared/formats/svg.ts';

@@ -1,4 +1,4 @@
-import { CreateQueueCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
+import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { onTestFinished, vi } from 'vitest';
 import { entries } from '../../local/entries.ts';
 import { startHost } from '../../local/host.ts';
@@ -10,6 +10,7 @@ import { startFlink } from '../../local/simulators/flink/index.ts';
 import { sqsEvent } from '../../local/worker.ts';
 import { type Log, memoryLog } from '../../shared/log.ts';
 import { s3Manifests } from '../../shared/manifests/s3.ts';
+import type { Message } from '../../shared/queue/queue.ts';
 import { sqsClient } from '../../shared/queue/sqs.ts';
 import { readSettings } from '../../shared/settings.ts';
 import type { QueueHandler } from '../../shared/triggers/queue.ts';
@@ -25,6 +26,12 @@ const BATCH = 5;
 
 export interface OnAws extends Place {
   readonly log: Log & { readonly lines: readonly { readonly message: string }[] };
+  /** Only tells of a change; the bucket stays as it is. */
+  notify(eventName: string, key: string): Promise<void>;
+  /** Puts a message into the work queue. */
+  send(message: Message): Promise<void>;
+  /** Nothing is in the queues, and nothing is being worked on. */
+  idle(): Promise<boolean>;
   /** Messages that have been handed out more than `times`. */
   deliveredMoreOftenThan(times: number): number;
 }
@@ -105,9 +112,21 @@ export async function onAws(environment: Readonly<Record<string, string>> = {}):
       await notify('ObjectRemoved:DeleteMarkerCreated', key);
     },
     request: (method, path, body) => fetch(host.url + path, { method, ...(body === undefined ? {} : { body }) }),
+    notify,
+    send: (message) => services.deps.queue.send(message),
+    async idle() {
+      const counts = await Promise.all([objects, work].map((url) => waiting(sqs, url)));
+      return counts.every((count) => count === 0);
+    },
     reconcile: () => schedule({}, invocation('scheduled-reconcile', TIMEOUT_MS, 'pass')),
     deliveredMoreOftenThan: (times) => sources.reduce((sum, each) => sum + each.deliveredMoreOftenThan(times), 0),
   };
+}
+
+async function waiting(sqs: SQSClient, QueueUrl: string): Promise<number> {
+  const names = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const;
+  const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...names] }));
+  return names.reduce((sum, name) => sum + Number(Attributes?.[name]), 0);
 }
 
 /** What Lambda's event source does: batches to the function, deletes what it does not report as failed. */

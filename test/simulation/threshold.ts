@@ -1,34 +1,50 @@
+import { columnsOf } from '../../shared/core/claims.ts';
+import { decodeUnit } from '../../shared/core/unit-state.ts';
+import type { Version } from './history.ts';
 import { unitOf } from './vendors.ts';
 import type { World } from './world.ts';
+
+interface Settled {
+  readonly settled: boolean;
+  readonly claimed?: string;
+  readonly held?: unknown;
+  readonly explicit?: unknown;
+  readonly counts: Readonly<Record<string, number>>;
+}
 
 /** Whether the ledger is calm enough to say that this group is above the threshold, whatever happens meanwhile. */
 export function mustBeHeld(world: World, owners: readonly string[]): boolean {
   if (!world.configured.has('dataphin') || world.profile.big) return false;
-  const pending = world.ledger.shadow.get('vanish/dataphin')?.body as { vanished?: { owners: object } } | undefined;
+  const { shadow } = world.ledger;
+  const pending = shadow.get('vanish/dataphin')?.body as { vanished?: { owners: object } } | undefined;
   if (Object.keys(pending?.vanished?.owners ?? {}).length > 0) return false;
   let edges = 0;
   for (const owner of owners) {
-    const row = world.ledger.shadow.get(`owner/${owner}`)?.body as
-      | {
-          settled: boolean;
-          claimed?: string;
-          held?: unknown;
-          explicit?: unknown;
-          units: { ids?: readonly string[] };
-          counts: Record<string, number>;
-        }
-      | undefined;
+    const row = shadow.get(`owner/${owner}`)?.body as Settled | undefined;
     const version = world.manifests.get(owner);
-    if (!row?.settled || row.held || !version?.pairs || row.claimed !== version.etag || row.explicit) return false;
+    if (!version || !row?.settled || row.held || row.explicit || row.claimed !== version.etag) return false;
     const count = row.counts['dataphin'] ?? 0;
-    if (count === 0) return false;
-    // Settled while the target was away, it may not have met it yet.
-    const known = new Set(row.units.ids);
-    const there = !version.targets || version.targets.includes('dataphin');
-    if (there && ![...version.pairs.keys()].every((pair) => known.has(unitOf('dataphin', pair)))) return false;
+    if (count === 0 || !isClaimed(world, owner, version)) return false;
     edges += count;
   }
   let units = 0;
-  for (const row of world.ledger.shadow.values()) if (row.index?.includes('account:dataphin')) units += 1;
+  for (const row of shadow.values()) if (row.index?.includes('account:dataphin')) units += 1;
   return units >= world.settings.policy.smallTarget && edges > 0.6 * units;
+}
+
+/** Whether the owner claims just what it declares; what was settled while the target was away, it may not yet. */
+function isClaimed(world: World, owner: string, { pairs, targets }: Version): boolean {
+  if (!pairs) return false;
+  if (targets && !targets.includes('dataphin')) return true;
+  return [...pairs].every(([pair, { columns }]) => {
+    const row = world.ledger.shadow.get(`unit/${unitOf('dataphin', pair)}`);
+    const state = row && decodeUnit(row.body);
+    const claim = state?.claims[owner];
+    const claimed = new Set(
+      state && claim
+        ? columnsOf(state, claim.mask).map((each) => `${each.from.column}>${each.to.column} ${each.direct}`)
+        : ['nothing'],
+    );
+    return claimed.size === columns.size && [...columns].every(([each, direct]) => claimed.has(`${each} ${direct}`));
+  });
 }

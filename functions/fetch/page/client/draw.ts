@@ -179,18 +179,21 @@ function labelOf(line: Line, { choice, choose }: DrawOptions): HTMLElement {
       class: `label${label.dense ? ' dense' : ''}${isChosen(line, choice) ? ' chosen' : ''}`,
       'data-key': JSON.stringify(['edge', from, to]),
       'data-edge': edgeKey(edge),
-      'aria-label': `${from} feeds ${to}: ${states}`,
       title: `${states}\n${makers}`,
       click: () => choose({ kind: 'edge', from, to }),
     },
+    el('span', { class: 'hidden' }, `${from} feeds ${to}: `),
     label.maker !== '' && el('span', { class: 'maker' }, label.maker),
-    ...label.states.map(({ target, outcome }) =>
-      el(
+    ...label.states.map(({ target, outcome }) => {
+      const name = visible(target);
+      return el(
         'span',
         { class: `chip is-${outcome}` },
-        label.dense ? LOOKS[outcome].glyph : `${LOOKS[outcome].glyph} ${visible(target)}`,
-      ),
-    ),
+        el('span', { 'aria-hidden': 'true' }, LOOKS[outcome].glyph),
+        label.dense ? el('span', { class: 'hidden' }, `${name} `) : ` ${name} `,
+        el('span', { class: 'hidden' }, `${LOOKS[outcome].word} `),
+      );
+    }),
   );
   place(button, label);
   return button;

@@ -245,10 +245,10 @@ export function tableOf(graph: Graph, choose: PanelOptions['choose']): HTMLEleme
             el(
               'button',
               {
-                'aria-label': `Details of ${edge.from} to ${edge.to}`,
                 click: () => choose({ kind: 'edge', from: edge.from, to: edge.to }),
               },
               badge(worstOf(edge)),
+              el('span', { class: 'hidden' }, ` ${edge.from} to ${edge.to}`),
             ),
           ),
           el('td', {}, ...edge.declaredBy.map((owner) => el('div', {}, el('bdi', {}, owner)))),
