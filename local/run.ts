@@ -6,12 +6,18 @@ import { startRuntime } from './runtime.ts';
 try {
   const runtime = await startRuntime(readSettings());
   console.log(`ready ${runtime.url}`);
+  const { list, problems } = await runtime.services.deps.targets();
+  for (const { name, account } of list)
+    console.log(
+      `  ${name.padEnd(10)} ${account.startsWith('simulated') ? `simulated at ${runtime.vendors[name]}` : `real: ${account}`}`,
+    );
+  for (const { target, message } of problems) console.log(`  ${target.padEnd(10)} cannot be used: ${message}`);
   console.log(`
-Vendors without a secret are simulated; nothing leaves this machine. Try:
+Try:
 
   cp events/manifests/orders.yaml ${relativeTo(runtime.bucket)}/manifests/     register lineage by dropping a file
   cat ${relativeTo(runtime.bucket)}/status/manifests/orders.yaml.json          how each edge fared at each vendor
-  curl ${runtime.vendors['dataphin']}/_sandbox/lineage               what the simulated Dataphin shows now
+  curl ${runtime.vendors['dataphin']}/_sandbox/lineage               what the simulated Dataphin holds
   curl ${runtime.url}/lineage                       the graph, from the ledger
   rm ${relativeTo(runtime.bucket)}/manifests/orders.yaml                      withdraw it again
 

@@ -8,11 +8,14 @@ import { canonicalJson, type JsonObject } from './core/json.ts';
 import { createTransport } from './http/transport.ts';
 import { type AccountBudget, ledgerBudget } from './ledger/budget.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import type { Log } from './log.ts';
 import type { Secrets } from './secrets/secrets.ts';
 import { vendors } from './vendors/index.ts';
 import type { Vendor } from './vendors/vendor.ts';
 
 const PREFIX = 'lineage/';
+/** Who may call us, and the key of share links: no targets. */
+const OTHERS: ReadonlySet<string> = new Set(['clients', 'links']);
 
 /** Secrets of simulated vendors, for targets that have none of their own: `{ dataphin: {…} }`. */
 export type Simulated = Readonly<Record<string, JsonObject>>;
@@ -23,6 +26,8 @@ export interface TargetOptions {
   /** A globally unique id. */
   readonly id: () => string;
   readonly simulated?: Simulated;
+  /** Told when targets come, go, or cannot be used. */
+  readonly log?: Log;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -33,7 +38,8 @@ export interface TargetOptions {
  * target unusable.
  */
 export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promise<Targets> {
-  const { ledger, id, simulated = {}, now = Date.now } = options;
+  const { ledger, id, simulated = {}, log, now = Date.now } = options;
+  let said = '';
   const open = new Map<string, { readonly version: string; readonly target: Target }>();
   return async () => {
     const names = new Set([
@@ -41,11 +47,15 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
       ...Object.keys(simulated),
     ]);
     const list: Target[] = [];
+    const unknown: string[] = [];
     const problems: { target: string; message: string; registers: boolean }[] = [];
     const accounts = new Map<string, string>();
     for (const name of [...names].sort()) {
       const vendor = vendors.find((each) => name === each.name || name.startsWith(`${each.name}/`));
-      if (!vendor) continue;
+      if (!vendor) {
+        if (!OTHERS.has(name)) unknown.push(name);
+        continue;
+      }
       try {
         const target = await connect(name, vendor);
         const twin = accounts.get(target.account);
@@ -58,8 +68,21 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
         problems.push({ target: name, message, registers: vendor.blocks.entry !== undefined });
       }
     }
+    tell(list, problems, unknown);
     return { list, problems };
   };
+
+  /** Once per change. */
+  function tell(list: readonly Target[], problems: Targets['problems'], unknown: readonly string[]): void {
+    const targets = list.map((each) => `${each.name}: ${each.account}`);
+    const now = JSON.stringify([targets, problems, unknown]);
+    if (now === said) return;
+    said = now;
+    log?.info('targets', { targets });
+    for (const { target, message } of problems)
+      log?.warn('a target cannot be used; nothing is withdrawn there', { target, reason: message });
+    for (const name of unknown) log?.warn('a secret belongs to no vendor; is its name right?', { name: PREFIX + name });
+  }
 
   async function connect(name: string, vendor: Vendor): Promise<Target> {
     const real = await secrets.get(PREFIX + name);

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { ledgerCheck } from './converge/lost-ledger.ts';
 import { namingFile } from './converge/naming-file.ts';
 import { Failure } from './core/failure.ts';
 import { dynamodbLedger } from './ledger/dynamodb.ts';
@@ -40,8 +41,9 @@ export function awsServices(settings: Settings, options: { readonly log?: Log } 
       queue: queueOnUse(queueUrl),
       manifests,
       log,
-      targets: targetsOf(secrets, { ledger, id }),
+      targets: targetsOf(secrets, { ledger, id, log }),
       naming: namingFile(manifests),
+      ledgerCheck: ledgerCheck(ledger, manifests, id),
       now: Date.now,
       id,
       // Its end lies behind its holder's deadline by twice the skew: nobody who holds it can still be at work.

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ConvergeDeps } from './converge/deps.ts';
+import { ledgerCheck } from './converge/lost-ledger.ts';
 import { namingFile } from './converge/naming-file.ts';
 import { sqliteLedger } from './ledger/sqlite.ts';
 import { openSqliteFile } from './ledger/sqlite-file.ts';
@@ -38,8 +39,9 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
     queue,
     manifests,
     log,
-    targets: targetsOf(secrets, { ledger, id, ...(options.simulated ? { simulated: options.simulated } : {}) }),
+    targets: targetsOf(secrets, { ledger, id, log, ...(options.simulated ? { simulated: options.simulated } : {}) }),
     naming: namingFile(manifests),
+    ledgerCheck: ledgerCheck(ledger, manifests, id),
     ...(options.parse ? { parse: options.parse } : {}),
     now: Date.now,
     id,

@@ -2,7 +2,10 @@ import pMap from 'p-map';
 import type { StatusDocument } from '../../shared/converge/status.ts';
 import { asFailure } from '../../shared/core/failure.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
+import { nameDataset } from '../../shared/core/naming.ts';
 import { isOwnerKey, OWNER_PREFIXES, statusKey } from '../../shared/core/owner-key.ts';
+import { suggestRule } from '../../shared/formats/openlineage/suggest-rule.ts';
+import { titleOf } from '../../shared/formats/words.ts';
 import type { Services } from '../../shared/wiring.ts';
 
 /** How everything stands, as far as one page can say. */
@@ -15,14 +18,18 @@ export interface Overview {
   readonly vendors: readonly { readonly target: string; readonly title: string; readonly problem?: string }[];
   /** Content of `status/reconcile/latest.json`, if a pass has written one. */
   readonly reconcile?: JsonObject;
-  /** Names that kept edges of the manifests shown from a vendor. */
-  readonly unresolved: readonly {
-    readonly target: string;
-    readonly from: string;
-    readonly to: string;
-    readonly reason: string;
-    readonly owner: string;
-  }[];
+  /** Edges of the manifests shown that a vendor has no names for. */
+  readonly unresolved: readonly UnresolvedHere[];
+}
+
+export interface UnresolvedHere {
+  readonly owner: string;
+  readonly target: string;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  /** For naming.yaml, below `rules:`; to be corrected before use. */
+  readonly rules: readonly JsonObject[];
 }
 
 export interface ManifestState {
@@ -84,13 +91,7 @@ export async function overview(services: Services, after?: string): Promise<Over
       ...targets.problems.map((each) => ({ target: each.target, title: each.target, problem: each.message })),
     ],
     ...(latest === undefined ? {} : { reconcile: latest as JsonObject }),
-    unresolved: statuses
-      .flatMap(([owner, status]) =>
-        (status?.edges ?? [])
-          .filter((edge) => edge.outcome === 'unresolved')
-          .map(({ target, from, to, reason = '' }) => ({ owner, target, from, to, reason })),
-      )
-      .slice(0, ATTENTION),
+    unresolved: await unresolvedIn(statuses, services),
   };
 }
 
@@ -106,6 +107,29 @@ async function ownersAfter(after: string, { deps }: Services): Promise<{ owners:
   const shown = owners.slice(0, MANIFESTS);
   const last = shown.at(-1);
   return owners.length > MANIFESTS && last !== undefined ? { owners: shown, next: last } : { owners: shown };
+}
+
+async function unresolvedIn(
+  statuses: readonly (readonly [string, StatusDocument | undefined])[],
+  { deps }: Services,
+): Promise<UnresolvedHere[]> {
+  // Without a usable naming.yaml there is nothing to add a rule to.
+  const naming = (await deps.naming().catch(() => undefined))?.naming;
+  const found = statuses.flatMap(([owner, status]) =>
+    (status?.edges ?? [])
+      .filter((edge) => edge.outcome === 'unresolved')
+      .map(({ target, from, to, reason = '' }) => ({ owner, target, from, to, reason })),
+  );
+  return found.slice(0, ATTENTION).map((each) => {
+    const vendor = each.target.split('/')[0] ?? each.target;
+    const rules = [each.from, each.to].flatMap((id) => {
+      const { place: namespace, title: name } = titleOf(id);
+      if (!naming || namespace === '' || id.startsWith(`${vendor}:`)) return [];
+      const known = nameDataset({ namespace, name, vendors: {} }, naming).vendors[vendor];
+      return known === undefined ? [suggestRule({ namespace, name }, [vendor])] : [];
+    });
+    return { ...each, rules: [...new Map(rules.map((rule) => [JSON.stringify(rule), rule])).values()] };
+  });
 }
 
 async function heldOwners({ deps }: Services): Promise<Attention[]> {

@@ -32,7 +32,12 @@ export async function register(
 }
 
 /** Stores a manifest that has been checked, and converges its owner. */
-export async function store(owner: string, bytes: Uint8Array, services: Services, deadlineMs: number): Promise<Settled> {
+export async function store(
+  owner: string,
+  bytes: Uint8Array,
+  services: Services,
+  deadlineMs: number,
+): Promise<Settled> {
   await services.deps.manifests.put(owner, bytes, formatOf(owner) === 'json' ? 'application/json' : 'application/yaml');
   return settle(owner, services, deadlineMs);
 }
@@ -45,7 +50,7 @@ export async function settle(owner: string, services: Services, deadlineMs: numb
   for (;;) {
     const outcome = await converge({ owner, deadlineMs }, deps);
     if (outcome.kind === 'done') return { finished: true, status: outcome.status };
-    if (outcome.kind === 'unchanged' || outcome.kind === 'absent') {
+    if (outcome.kind === 'unchanged' || outcome.kind === 'absent' || outcome.kind === 'lost') {
       const status = await readStatus(owner, services);
       return { finished: true, ...(status ? { status } : {}) };
     }

@@ -9,6 +9,7 @@ import { reconcile } from './reconcile.ts';
 
 const body = z.strictObject({
   owners: z.array(z.string().refine(isOwnerKey, 'not an owner key')).max(10_000).optional(),
+  adopt: z.literal(true).optional(),
   release: z.string().min(1).max(100).optional(),
   resolve: z
     .strictObject({
@@ -36,7 +37,7 @@ export const entry = functionUrl([
         const errors = parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
         return problem(400, 'the request has problems; nothing was done', errors);
       }
-      const { owners, release, resolve } = parsed.data;
+      const { owners, adopt, release, resolve } = parsed.data;
       const { caller } = request;
       for (const owner of owners ?? []) checkOwner(caller, owner);
       if (caller.owners !== undefined && (owners === undefined || release !== undefined || resolve !== undefined)) {
@@ -53,6 +54,7 @@ export const entry = functionUrl([
       }
       const report = await reconcile(services, request.deadlineMs, {
         ...(owners ? { owners } : {}),
+        ...(adopt ? { adopt } : {}),
         ...(release === undefined ? {} : { release }),
       });
       if (release !== undefined && report.owners === 0) {

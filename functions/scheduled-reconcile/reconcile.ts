@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { converge } from '../../shared/converge/converge.ts';
 import { releaseHold } from '../../shared/converge/hold.ts';
+import { assumed } from '../../shared/converge/lost-ledger.ts';
 import { asFailure } from '../../shared/core/failure.ts';
 import { isOwnerKey, OWNER_PREFIXES } from '../../shared/core/owner-key.ts';
 import type { Services } from '../../shared/wiring.ts';
@@ -8,6 +9,8 @@ import type { Services } from '../../shared/wiring.ts';
 export interface ReconcileRequest {
   /** Only these owners; all of them by default. */
   readonly owners?: readonly string[];
+  /** Count what the manifests say as registered already, without a call: after a lost ledger, or after other tools did it. */
+  readonly adopt?: boolean;
   /** Id of held withdrawals that a person releases; they are applied in this pass. */
   readonly release?: string;
 }
@@ -31,7 +34,10 @@ export async function reconcile(
   deadlineMs: number,
   request: ReconcileRequest,
 ): Promise<ReconcileReport> {
-  const { deps, log } = services;
+  const { log } = services;
+  const adopting = { ...services.deps, ledgerCheck: undefined, targets: () => assumed(services.deps.targets) };
+  const { ledgerCheck: _known, ...trusted } = adopting;
+  const deps = request.adopt ? trusted : services.deps;
   const owners =
     request.release === undefined
       ? [...(request.owners ?? (await everyOwner(services)))].filter(isOwnerKey)
@@ -57,6 +63,7 @@ export async function reconcile(
     },
     { concurrency: OWNERS_AT_ONCE },
   );
+  if (request.adopt && left === 0 && failures.length === 0) await services.deps.ledgerCheck?.confirm();
   const report = { owners: owners.length, outcomes, left, failures };
   const quiet = owners.length === (outcomes['unchanged'] ?? 0) + (outcomes['absent'] ?? 0);
   (quiet ? log.debug : log.info)('reconciled', {

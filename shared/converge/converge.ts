@@ -9,7 +9,7 @@ import { type Decision, decide } from './decide.ts';
 import type { ConvergeDeps, NamingFile, Target, Targets } from './deps.ts';
 import { type Desired, desiredOf } from './desired.ts';
 import { decodeOwner, encodeOwner, newOwner, type OwnerState, ownerKey } from './owner.ts';
-import { report } from './report.ts';
+import { report, reportLost } from './report.ts';
 import type { StatusDocument } from './status.ts';
 import { settleUnit, type UnitContext, type UnitResult, type UnitTask, unitKey } from './unit.ts';
 import { vanishVerdicts } from './vanish.ts';
@@ -24,7 +24,7 @@ export interface ConvergeRequest {
 
 /** How it went. `busy`: somebody else works on the owner and has been told to look again. */
 export type Converged =
-  | { readonly kind: 'absent' | 'unchanged' | 'busy' | 'dropped' | 'waiting' }
+  | { readonly kind: 'absent' | 'unchanged' | 'busy' | 'dropped' | 'waiting' | 'lost' }
   | { readonly kind: 'done' | 'unfinished'; readonly status: StatusDocument };
 
 /** One convergence at work: what it holds and has read. */
@@ -70,6 +70,10 @@ export async function converge(request: ConvergeRequest, deps: ConvergeDeps): Pr
 async function round(work: Work): Promise<Converged | 'again'> {
   const { deps, request } = work;
   const { owner } = request;
+  if (await deps.ledgerCheck?.lost()) {
+    await reportLost(owner, deps);
+    return { kind: 'lost' };
+  }
   const [head, row, naming, targets] = await Promise.all([
     deps.manifests.head(owner),
     deps.ledger.get(ownerKey(owner)),
@@ -267,7 +271,9 @@ async function finish(input: Finish): Promise<Converged | 'again'> {
   const settled = open.length === 0;
   const status = await report({ ...input, owner: request.owner, since: state.goal?.since ?? 0 });
 
-  const base = new Set([...decision.claims.keys(), ...decision.kept, ...decision.held]);
+  const units = new Set([...decision.claims.keys(), ...decision.kept, ...decision.held]);
+  // What was only written ahead when the manifest became unreadable, or the target went, is no part of what later edits lose.
+  const base = new Set([...units].filter((id) => decision.base.has(id) || !decision.kept.has(id)));
   const counts: Record<string, number> = {};
   for (const account of decision.accounts(base)) counts[account] = (counts[account] ?? 0) + 1;
   const left = new Set([
@@ -303,7 +309,7 @@ async function finish(input: Finish): Promise<Converged | 'again'> {
   let next: OwnerState | undefined;
   if (settled) {
     const { vanish: _v, explicit, claimed: _c, goal: _g, awaited: _a, ...calm } = common;
-    const ids = await save(base, work);
+    const ids = await save(units, work);
     next = {
       ...calm,
       ...(explicit && desired.kind === 'absent' && decision.kept.size > 0 ? { explicit } : {}),
@@ -311,13 +317,13 @@ async function finish(input: Finish): Promise<Converged | 'again'> {
       settled: true,
       hash,
       units: ids,
-      base: ids,
+      base: base.size === units.size ? ids : await save(base, work),
       counts,
       configured: decision.configured,
       ...(targets.problems.length === 0 ? {} : { awaited: targets.problems.map((each) => each.target) }),
       tries: 0,
     };
-    if (desired.kind === 'absent' && base.size === 0 && left.size === 0) next = undefined;
+    if (desired.kind === 'absent' && units.size === 0 && left.size === 0) next = undefined;
   } else {
     const progress = results.some((each) => each.called && each.done);
     const tries = progress ? 0 : state.tries + 1;

@@ -30,6 +30,8 @@ export interface Decision {
   readonly left: ReadonlySet<string>;
   /** All units in the owner's row so far. */
   readonly known: ReadonlySet<string>;
+  /** Those of them that were there when it was last settled; the others were only written ahead. */
+  readonly base: ReadonlySet<string>;
   readonly configured: readonly string[];
   /** Undeclared units as the ledger has them. */
   readonly states: ReadonlyMap<string, UnitState>;
@@ -51,7 +53,7 @@ export async function decide(input: Input): Promise<Decision> {
   const { state, desired, targets, verdicts, deps, chunks } = input;
   const ids = (stored: StoredIds = NO_IDS): Promise<Set<string>> => loadIds(deps.ledger, stored, chunks);
   const known = await ids(state.units);
-  const base = await ids(state.settled ? state.units : state.base);
+  const base = await ids(state.base);
   const heldBefore = await ids(state.held?.units);
   const allowed = await ids(state.allowed);
   const leftBefore = await ids(state.left);
@@ -113,6 +115,8 @@ export async function decide(input: Input): Promise<Decision> {
     const sameAccounts = heldAccounts.join() === (state.held?.accounts ?? []).join();
     if (sameAsBefore && sameAccounts) holdId = state.held?.id ?? '';
     // The id stands for exactly what is held: what comes later gets another one.
+    // The first contact with an account is one decision for all its owners.
+    if (held.size === 0) holdId = digest(`first contact ${heldAccounts.join()}`);
     if (holdId === '') holdId = digest(JSON.stringify([state.owner, [...held].sort(), heldAccounts]));
     if (heldAccounts.length > 0)
       holdReason ||= `first contact with a newly configured target (${heldAccounts.join(', ')})`;
@@ -144,6 +148,7 @@ export async function decide(input: Input): Promise<Decision> {
     kept,
     left: new Set(left),
     known,
+    base,
     configured,
     states,
     accounts: (set) => [...set].flatMap((id) => accountOf(id) ?? []),

@@ -8,6 +8,7 @@ import type { Manifests } from '../manifests/manifests.ts';
 import type { Parse } from '../parse.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { Vendor, VendorClient } from '../vendors/vendor.ts';
+import type { LedgerCheck } from './lost-ledger.ts';
 
 /** One configured account of a vendor. */
 export interface Target {
@@ -58,6 +59,8 @@ export interface ConvergeDeps {
   readonly settings: ConvergeSettings;
   targets(): Promise<Targets>;
   naming(): Promise<NamingFile>;
+  /** Whether the ledger can be trusted; it can unless given. */
+  readonly ledgerCheck?: LedgerCheck;
   /** How manifests are read; here and now unless given. */
   readonly parse?: Parse;
   /** Epoch milliseconds. */

@@ -1,5 +1,6 @@
 import type { Problem } from '../core/edge.ts';
 import type { JsonObject } from '../core/json.ts';
+import { statusKey } from '../core/owner-key.ts';
 import type { UnitState } from '../core/unit-state.ts';
 import type { Decision } from './decide.ts';
 import type { ConvergeDeps, Target, Targets } from './deps.ts';
@@ -129,4 +130,17 @@ function hintOf(target: Target): string {
   return (
     target.vendor.abilities.withdrawHint ?? `${target.vendor.title} cannot take lineage back; remove it there by hand`
   );
+}
+
+const LOST =
+  'the ledger is empty beside status documents, so nobody knows what is registered already; nothing is sent until somebody confirms with npm run adopt';
+
+/** Says beside a manifest, once, that nothing happens because the ledger was lost. */
+export async function reportLost(owner: string, deps: ConvergeDeps): Promise<void> {
+  const before = await deps.manifests.get(statusKey(owner));
+  if (before && Buffer.from(before.bytes).toString('utf8').includes(LOST)) return;
+  const at = new Date(deps.now()).toISOString();
+  const problems = [{ path: '', message: LOST }];
+  await writeStatus(deps.manifests, statusDocument({ owner, at, state: 'held', problems, edges: [] }));
+  deps.log.error('the ledger was lost; nothing is sent until npm run adopt', { owner });
 }

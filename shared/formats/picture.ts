@@ -124,7 +124,7 @@ export function pictureOf(graph: Graph, options: PictureOptions = {}): Picture {
     return {
       edge,
       worst: worstOf(edge),
-      d: from && to ? curve(from, placed.points ?? [], to) : '',
+      d: from && to ? curve(from, around(placed.points ?? [], placed, size), to) : '',
       label: { ...size, x: round((placed.x ?? 0) - size.width / 2), y: round((placed.y ?? 0) - size.height / 2) },
       columns: from && to ? columnLines(edge, from, to) : [],
     };
@@ -177,6 +177,18 @@ function columnLines(edge: GraphEdge, from: Card, to: Card): Line['columns'] {
   });
 }
 
+/** The points with the one in the middle of the label as its two ends: the line lies level behind the label. */
+function around(points: readonly Point[], { x = 0, y = 0 }: Partial<Point>, label: Label): Point[] {
+  return points.slice(1, -1).flatMap((point) => {
+    if (Math.abs(point.x - x) > 1 || Math.abs(point.y - y) > 1) return point;
+    const half = (label.width / 2) * ((points[0]?.x ?? 0) <= (points.at(-1)?.x ?? 0) ? 1 : -1);
+    return [
+      { x: x - half, y },
+      { x: x + half, y },
+    ];
+  });
+}
+
 /** From one card's header to the other's, through the points that the layout leaves free for it, level at each. */
 function curve(from: Card, points: readonly Point[], to: Card): string {
   // Towards the left (a cycle) it leaves and arrives on the other sides.
@@ -189,7 +201,7 @@ function curve(from: Card, points: readonly Point[], to: Card): string {
   }
   let at: Point = start;
   let d = `M${round(start.x)} ${round(start.y)}`;
-  for (const next of [...points.slice(1, -1), end]) {
+  for (const next of [...points, end]) {
     const middle = round((at.x + next.x) / 2);
     d += `C${middle} ${round(at.y)} ${middle} ${round(next.y)} ${round(next.x)} ${round(next.y)}`;
     at = next;

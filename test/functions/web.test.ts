@@ -172,6 +172,7 @@ describe('GET /', () => {
     expect(page).toContain('manifests/broken.yaml');
     expect(page).toContain('x://h/&lt;b&gt;a');
     expect(page).not.toContain('<b>a');
+    expect(page).toContain('- {&quot;match&quot;:{&quot;namespace&quot;:&quot;x://h&quot;');
     const told = (await (await here.request('GET', '/', undefined, { accept: 'application/json' })).json()) as {
       attention: { owner: string; kind: string }[];
       manifests: unknown[];

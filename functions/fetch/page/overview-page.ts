@@ -79,11 +79,13 @@ function manifestsOf({ manifests, next }: Overview, explore: boolean): string {
 
 function unresolvedOf({ unresolved }: Overview): string {
   if (unresolved.length === 0) return '';
-  const rows = unresolved.map(
-    ({ owner, target, from, to, reason }) =>
-      `<li><bdi>${escaped(from)}</bdi> → <bdi>${escaped(to)}</bdi> <span class="soft">at ${escaped(target)}, from <bdi>${escaped(owner)}</bdi></span><p>${escaped(reason)}</p></li>`,
-  );
-  return `<section><h2>Names without a rule</h2><p class="soft">These edges are not registered at the vendor named. <a href="/names/unresolved">All names, each with a rule to paste into naming.yaml</a></p><ul class="list">${rows.join('')}</ul></section>`;
+  const rows = unresolved.map(({ owner, target, from, to, reason, rules }) => {
+    const paste = rules
+      .map((rule) => `<pre tabindex="0"><code>- ${escaped(JSON.stringify(rule))}</code></pre>`)
+      .join('');
+    return `<li><bdi>${escaped(from)}</bdi> → <bdi>${escaped(to)}</bdi> <span class="soft">at ${escaped(target)}, from <bdi>${escaped(owner)}</bdi></span><p>${escaped(reason)}</p>${paste}</li>`;
+  });
+  return `<section><h2>Names without a rule</h2><p class="soft">These edges are not registered at the vendor named. A suggested rule goes into naming.yaml below <code>rules:</code>, with its guesses corrected.</p><ul class="list">${rows.join('')}</ul></section>`;
 }
 
 function vendorsOf({ vendors }: Overview): string {

@@ -81,6 +81,7 @@ dl{display:grid;grid-template-columns:auto minmax(0,1fr);gap:3px 12px;margin:0}d
 .advice{margin:8px 0 0;padding:8px 10px;border-radius:7px;background:var(--accent-soft)}
 .badge{display:inline-flex;gap:5px;align-items:center;color:var(--state);border:1px solid currentColor;border-radius:10px;padding:0 8px;font-size:12px;line-height:19px;white-space:nowrap}
 .panel>button:first-child{margin-bottom:12px}.panel .pick .names{display:block;margin-top:4px}.panel .pick small{color:var(--soft);display:block}
+summary{cursor:pointer;font-size:12px;font-weight:600;color:var(--soft);padding:6px 0;margin-top:10px}
 .panel .legend{display:grid;grid-template-columns:max-content 34px 1fr;gap:8px 10px;align-items:center}.legend li{display:contents}.legend .none{opacity:.55}
 .legend svg{vertical-align:middle}
 .tablewrap{grid-area:stage;overflow:auto;padding:16px;background:var(--bg)}
@@ -92,6 +93,7 @@ table{border-collapse:collapse;width:100%;background:var(--card);border:1px soli
 .overview{width:100%;max-width:1080px;margin:0 auto;padding:28px 20px 48px}.overview section{margin:0 0 32px}.overview p{margin:6px 0}
 body[data-page=overview]{height:auto}.overview .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:0 32px}
 .tiles{display:flex;flex-wrap:wrap;gap:28px;list-style:none;margin:0 0 32px;padding:0}.tile{color:var(--soft)}.tile strong{display:block;font-size:30px;line-height:1.15;color:var(--text);font-weight:650;font-variant-numeric:tabular-nums}.tile.warn strong{color:var(--held)}
+pre{margin:6px 0 0;overflow:auto}pre code{display:block;padding:8px 10px;white-space:pre-wrap}
 .list{list-style:none;margin:0;padding:0;background:var(--card);border:1px solid var(--rule);border-radius:10px}.list>li{padding:12px 14px;border-bottom:1px solid var(--rule);overflow-wrap:anywhere}.list>li:last-child{border-bottom:0}
 ${perState}
 @media(max-width:760px){

@@ -56,10 +56,16 @@ function startGraph(app: HTMLElement): void {
     bring(choice);
   }
 
+  /** What was chosen comes into sight: a card, or both ends of an edge. */
   function bring(choice: Choice | undefined): void {
-    const id = choice?.kind === 'edge' ? choice.to : choice?.id;
-    const card = drawing?.picture.cards.find((each) => each.id === id);
-    if (card) view.show(card);
+    const ids = choice === undefined ? [] : choice.kind === 'edge' ? [choice.from, choice.to] : [choice.id];
+    const cards = drawing?.picture.cards.filter((each) => ids.includes(each.id)) ?? [];
+    if (cards.length === 0) return;
+    const x = Math.min(...cards.map((card) => card.x));
+    const y = Math.min(...cards.map((card) => card.y));
+    const right = Math.max(...cards.map((card) => card.x + card.width));
+    const bottom = Math.max(...cards.map((card) => card.y + card.height));
+    view.show({ x, y, width: right - x, height: bottom - y });
   }
 
   async function more(id: string, direction: 'upstream' | 'downstream'): Promise<void> {

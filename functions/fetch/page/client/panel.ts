@@ -50,17 +50,21 @@ function summary(graph: Graph, { choose, expires }: PanelOptions): HTMLElement[]
           el('ul', {}, ...troubled.slice(0, 30).map((edge) => el('li', {}, edgeButton(edge, choose)))),
           ...(troubled.length > 30 ? [el('p', { class: 'soft' }, `and ${troubled.length - 30} more`)] : []),
         ]),
-    el('h3', {}, 'Signs'),
     el(
-      'ul',
-      { class: 'legend' },
-      ...(Object.keys(LOOKS) as Outcome[]).map((outcome) =>
-        el(
-          'li',
-          {},
-          el('span', { class: `is-${outcome}` }, badge(outcome)),
-          sample(outcome),
-          el('span', {}, String(byOutcome.get(outcome)?.length ?? 0)),
+      'details',
+      { open: matchMedia('(min-width:761px)').matches },
+      el('summary', {}, 'Signs'),
+      el(
+        'ul',
+        { class: 'legend' },
+        ...(Object.keys(LOOKS) as Outcome[]).map((outcome) =>
+          el(
+            'li',
+            {},
+            el('span', { class: `is-${outcome}` }, badge(outcome)),
+            sample(outcome),
+            el('span', {}, String(byOutcome.get(outcome)?.length ?? 0)),
+          ),
         ),
       ),
     ),
@@ -150,8 +154,11 @@ function aboutDataset(
 
 function aboutEdge(edge: GraphEdge, { choose }: PanelOptions): HTMLElement[] {
   const { from, to, declaredBy, jobs = [], columns = [] } = edge;
-  const end = (id: string) =>
-    el('button', { class: 'pick', click: () => choose({ kind: 'dataset', id }) }, el('bdi', {}, id));
+  const end = (id: string) => {
+    const { title, place } = titleOf(id);
+    const names = [el('bdi', {}, title), el('small', {}, el('bdi', {}, place))];
+    return el('button', { class: 'pick', title: id, click: () => choose({ kind: 'dataset', id }) }, ...names);
+  };
   const texts = (title: string, list: readonly string[]) =>
     list.length === 0
       ? []

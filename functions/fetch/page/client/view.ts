@@ -13,7 +13,7 @@ export interface View {
 
 const [LEAST, MOST] = [0.08, 2.5];
 /** Below this, names cannot be read. */
-const READABLE = 0.7;
+const READABLE = 0.64;
 
 export function viewOf(stage: HTMLElement, world: HTMLElement): View {
   let [x, y, scale] = [0, 0, 1];
@@ -127,7 +127,7 @@ export function viewOf(stage: HTMLElement, world: HTMLElement): View {
         left + box.width * scale <= stage.clientWidth &&
         top + box.height * scale <= stage.clientHeight;
       if (inside && scale > 0.45) return;
-      scale = Math.max(scale, 0.7);
+      scale = Math.max(scale, READABLE);
       x = stage.clientWidth / 2 - (box.x + box.width / 2) * scale;
       y = stage.clientHeight / 2 - (box.y + box.height / 2) * scale;
       apply(true);

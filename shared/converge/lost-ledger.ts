@@ -1,0 +1,47 @@
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Manifests } from '../manifests/manifests.ts';
+import type { Target, Targets } from './deps.ts';
+
+const MARKER = 'meta/ledger';
+
+/**
+ * Whether the ledger was lost: it is empty beside status documents that say what it once knew. Then nobody knows what is at the vendors, and
+ * nothing may be sent until a person confirms. A new bucket with manifests and no status is a first run.
+ */
+export interface LedgerCheck {
+  lost(): Promise<boolean>;
+  /** A person's word that the ledger may be built up from what the manifests say. */
+  confirm(): Promise<void>;
+}
+
+export function ledgerCheck(ledger: Ledger, manifests: Manifests, id: () => string): LedgerCheck {
+  let known = false;
+  const confirm = async () => {
+    const row = await ledger.get(MARKER);
+    if (!row) await ledger.write({ key: MARKER, rev: id(), body: { kind: 'ledger', version: 1 } }, null);
+    known = true;
+  };
+  return {
+    confirm,
+    async lost() {
+      if (known) return false;
+      if (!(await ledger.get(MARKER))) {
+        const owners = await ledger.find('owners', { limit: 1 });
+        const statuses = await manifests.list('status/', { limit: 1 });
+        if (owners.items.length === 0 && statuses.items.length > 0) return true;
+      }
+      await confirm();
+      return false;
+    },
+  };
+}
+
+/** The same targets, but every register counts as done without a call, and nothing can be withdrawn. */
+export async function assumed(targets: () => Promise<Targets>): Promise<Targets> {
+  const { list, problems } = await targets();
+  const register = async () => ({ receipt: 'adopted without a call', ambiguous: false });
+  return {
+    list: list.map((target): Target => ({ ...target, client: target.client.register ? { register } : {} })),
+    problems,
+  };
+}
