@@ -59,7 +59,7 @@ const MOST_ROWS = 40;
 /** Above so many edges, labels are signs only. */
 const DENSE_FROM = 60;
 /** dagre's thorough ranking takes too long beyond. */
-const THOROUGH_UP_TO = 120;
+const THOROUGH_UP_TO = 400;
 
 interface Point {
   readonly x: number;

@@ -9,6 +9,7 @@ import { invocation } from '../../local/invocation.ts';
 import { startDataArts } from '../../local/simulators/dataarts/index.ts';
 import { startDataphin } from '../../local/simulators/dataphin/index.ts';
 import { sqsEvent } from '../../local/worker.ts';
+import { ledgerCheck } from '../../shared/converge/lost-ledger.ts';
 import { namingFile } from '../../shared/converge/naming-file.ts';
 import type { StatusDocument } from '../../shared/converge/status.ts';
 import { statusKey } from '../../shared/core/owner-key.ts';
@@ -77,10 +78,9 @@ function worker(to: { dynamodb: string; s3: string; sqs: string }, shiftMs = 0):
   const manifests = s3Manifests(BUCKET, { client: s3Client({ ...at(to.s3), forcePathStyle: true }) });
   const queue = sqsQueue(queueUrl, { client: sqsClient(at(to.sqs)) });
   const naming = namingFile(manifests);
-  return {
-    ...base,
-    deps: { ...base.deps, ledger, manifests, queue, naming, now, alive: ({ until }) => until > now() },
-  };
+  const check = ledgerCheck(ledger, manifests, base.deps.id);
+  const alive: Services['deps']['alive'] = ({ until }) => until > now();
+  return { ...base, deps: { ...base.deps, ledger, manifests, queue, naming, now, alive, ledgerCheck: check } };
 }
 
 /** Lets `calls` requests through, the one after that as `last` says, and no more. */

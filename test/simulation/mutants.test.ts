@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MUTANTS } from './mutants.ts';
 import { runSchedules } from './schedule.ts';
 
-/** Far fewer than the suite runs: the rarest of them needs some six hundred. */
+/** Far fewer than the suite runs: the rarest of them needs some eight hundred. */
 const SCHEDULES = 4_000;
 
 function* seeds(): Generator<number> {

@@ -76,7 +76,7 @@ main{flex:1;min-height:0;outline:none;display:flex;flex-direction:column}
 .panel h2{font-size:16px;overflow-wrap:anywhere;margin:0 0 4px}.panel ul{list-style:none;margin:0;padding:0}.panel li{margin:0 0 6px;overflow-wrap:anywhere}
 .panel .row{display:flex;flex-wrap:wrap;gap:6px;margin:10px 0}.panel .pick{display:block;width:100%;text-align:left;overflow-wrap:anywhere;line-height:1.35;padding:7px 10px}
 .panel .arrow{color:var(--soft)}
-.at{border:1px solid var(--rule);border-left:3px solid var(--state);border-radius:8px;padding:10px 12px;margin:0 0 8px}.at dl{margin:8px 0 0}
+.at{border:1px solid var(--rule);border-left:3px solid var(--state);border-radius:8px;padding:10px 12px;margin:0 0 8px}.at dl{margin:8px 0 0;display:block}.at dt{font-size:12px}.at dd{margin:0 0 6px}
 dl{display:grid;grid-template-columns:auto minmax(0,1fr);gap:3px 12px;margin:0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 .advice{margin:8px 0 0;padding:8px 10px;border-radius:7px;background:var(--accent-soft)}
 .badge{display:inline-flex;gap:5px;align-items:center;color:var(--state);border:1px solid currentColor;border-radius:10px;padding:0 8px;font-size:12px;line-height:19px;white-space:nowrap}

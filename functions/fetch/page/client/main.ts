@@ -3,9 +3,11 @@ import type { PageData } from '../page.ts';
 import { barOf } from './bar.ts';
 import { el, say } from './dom.ts';
 import { type Drawing, draw } from './draw.ts';
-import { panelOf, tableOf } from './panel.ts';
+import { emptyOf } from './empty.ts';
+import { panelOf } from './panel.ts';
 import { startSearch } from './search.ts';
 import { type Choice, focusOf, grow, newState, shown, source } from './state.ts';
+import { tableOf } from './table.ts';
 import { type View, viewOf } from './view.ts';
 
 const data = JSON.parse(document.querySelector('#data')?.textContent ?? '{}') as PageData & {
@@ -168,7 +170,7 @@ function startGraph(app: HTMLElement): void {
     if (box) view.show(box);
   });
 
-  const empty = emptyOf();
+  const empty = emptyOf(data);
   if (empty) app.replaceChildren(empty);
   else {
     render();
@@ -192,60 +194,4 @@ function beside(id: string, key: string, { picture }: Drawing): string | undefin
     (card) => Math.abs(card.x + card.width / 2 - here.x - here.width / 2) < 60 && (card.y - here.y) * way > 0,
   );
   return column.sort((a, b) => Math.abs(a.y - here.y) - Math.abs(b.y - here.y))[0]?.id;
-}
-
-/** Why there is nothing to draw, and what to do; or the datasets that a search found. */
-function emptyOf(): HTMLElement | undefined {
-  const { graph, error, asked } = data;
-  const message = (title: string, ...rest: (HTMLElement | string)[]) =>
-    el('div', { class: 'message' }, el('h2', {}, title), ...rest);
-  if (error !== undefined) {
-    return message(
-      'This cannot be shown',
-      el('p', { class: 'soft' }, error),
-      el('p', {}, 'Search for the dataset above, or look at ', el('a', { href: '/lineage' }, 'everything'), '.'),
-    );
-  }
-  if (asked.q !== undefined) {
-    const items = graph.nodes.map((node) =>
-      el(
-        'li',
-        {},
-        el('a', { href: `/lineage?${new URLSearchParams({ dataset: node.id })}` }, el('bdi', {}, node.id)),
-        ...node.names.map((name) => el('div', { class: 'soft' }, el('bdi', {}, name))),
-      ),
-    );
-    const title =
-      items.length === 0
-        ? 'No dataset has this in its name'
-        : `${items.length} dataset${items.length === 1 ? '' : 's'} found`;
-    const on =
-      graph.next === undefined
-        ? ''
-        : el(
-            'p',
-            {},
-            el(
-              'a',
-              { href: `/lineage?${new URLSearchParams({ q: asked.q, after: graph.next })}` },
-              'Look at more names',
-            ),
-          );
-    return el(
-      'div',
-      { class: 'overview' },
-      el('h2', {}, title),
-      el('ul', { class: 'list', hidden: items.length === 0 }, ...items),
-      on,
-    );
-  }
-  if (graph.nodes.length > 0) return undefined;
-  return message(
-    'No lineage yet',
-    el(
-      'p',
-      { class: 'soft' },
-      'Drop a manifest into the bucket under manifests/, or POST one to /lineage; this page then shows it.',
-    ),
-  );
 }

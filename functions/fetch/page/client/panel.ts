@@ -80,7 +80,8 @@ function sample(outcome: Outcome): SVGSVGElement {
   return svg('svg', { width: 34, height: 10, 'aria-hidden': 'true' }, line);
 }
 
-function badge(outcome: Outcome): HTMLElement {
+/** A state as sign and word. */
+export function badge(outcome: Outcome): HTMLElement {
   const { glyph, word } = LOOKS[outcome];
   return el('span', { class: `badge is-${outcome}` }, el('span', { 'aria-hidden': 'true' }, glyph), word);
 }
@@ -225,42 +226,3 @@ function aboutTarget(at: EdgeAtTarget): HTMLElement {
 }
 
 const time = (iso: string): string => iso.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC');
-
-/** The same graph as a table: for screen readers, small screens, and whoever likes it better. */
-export function tableOf(graph: Graph, choose: PanelOptions['choose']): HTMLElement {
-  const edges = [...graph.edges].sort((a, b) => rankOf(worstOf(a)) - rankOf(worstOf(b)));
-  return el(
-    'table',
-    {},
-    el(
-      'thead',
-      {},
-      el('tr', {}, ...['From', 'To', 'At the vendors', 'Declared by'].map((name) => el('th', { scope: 'col' }, name))),
-    ),
-    el(
-      'tbody',
-      {},
-      ...edges.map((edge) =>
-        el(
-          'tr',
-          {},
-          el('td', {}, el('bdi', {}, edge.from)),
-          el('td', {}, el('bdi', {}, edge.to)),
-          el(
-            'td',
-            {},
-            el(
-              'button',
-              {
-                click: () => choose({ kind: 'edge', from: edge.from, to: edge.to }),
-              },
-              badge(worstOf(edge)),
-              el('span', { class: 'hidden' }, ` ${edge.from} to ${edge.to}`),
-            ),
-          ),
-          el('td', {}, ...edge.declaredBy.map((owner) => el('div', {}, el('bdi', {}, owner)))),
-        ),
-      ),
-    ),
-  );
-}

@@ -13,7 +13,7 @@ export interface View {
 
 const [LEAST, MOST] = [0.08, 2.5];
 /** Below this, names cannot be read. */
-const READABLE = 0.64;
+const READABLE = 0.6;
 
 export function viewOf(stage: HTMLElement, world: HTMLElement): View {
   let [x, y, scale] = [0, 0, 1];
@@ -119,17 +119,14 @@ export function viewOf(stage: HTMLElement, world: HTMLElement): View {
       apply();
     },
     show(box) {
-      const left = box.x * scale + x;
-      const top = box.y * scale + y;
-      const inside =
-        left >= 0 &&
-        top >= 0 &&
-        left + box.width * scale <= stage.clientWidth &&
-        top + box.height * scale <= stage.clientHeight;
-      if (inside && scale > 0.45) return;
-      scale = Math.max(scale, READABLE);
-      x = stage.clientWidth / 2 - (box.x + box.width / 2) * scale;
-      y = stage.clientHeight / 2 - (box.y + box.height / 2) * scale;
+      if (scale < READABLE / 1.5) scale = READABLE;
+      // No further than needed: what was in sight stays there if it can.
+      const moved = (at: number, length: number, room: number) => {
+        if (length > room - 48) return room / 2 - length / 2;
+        return Math.min(room - 24 - length, Math.max(24, at));
+      };
+      x = moved(box.x * scale + x, box.width * scale, stage.clientWidth) - box.x * scale;
+      y = moved(box.y * scale + y, box.height * scale, stage.clientHeight) - box.y * scale;
       apply(true);
     },
     zoom: (factor) => zoomAt(factor, centre(), true),
