@@ -109,6 +109,15 @@ function outcomeOf(
 ): { outcome: EdgeOutcome; reason?: string } {
   if (result.open) {
     const { failure, reason } = result.open;
+    if (state.uncertain.length > 0 && currentNode(state) === undefined) {
+      return {
+        outcome: 'unknown',
+        reason:
+          result.open.until === undefined
+            ? `${reason}; ${unknownReason(state)}`
+            : waitingReason(state, result.open.until),
+      };
+    }
     const failed = state.refusal !== undefined || (failure !== undefined && !failure.retryable);
     return { outcome: failed ? 'failed' : 'pending', reason };
   }
@@ -160,6 +169,11 @@ function leftovers(state: UnitState, hint: string): string | undefined {
 function currentNode(state: UnitState): UnitState['nodes'][number] | undefined {
   const { mask } = wish(state);
   return state.nodes.findLast((node) => has(node.mask, mask));
+}
+
+function waitingReason(state: UnitState, until: number): string {
+  const when = new Date(until).toISOString();
+  return `no trustworthy answer came, and it may still be created until ${when}; then the vendor is asked. If that is not possible, say what you find there: npm run resolve -- ${state.id} --registered, or --resend`;
 }
 
 function unknownReason(state: UnitState): string {

@@ -3,7 +3,17 @@ import type { ColumnEdge } from '../core/edge.ts';
 import { asFailure, type Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
 import { type Capabilities, nextStep, type Step, type Verdict } from '../core/plan.ts';
-import { dropped, finished, folded, intend, looked, refusedBy, succeeded, uncertain } from '../core/transition.ts';
+import {
+  dropped,
+  finished,
+  folded,
+  intend,
+  looked,
+  proved,
+  refusedBy,
+  succeeded,
+  uncertain,
+} from '../core/transition.ts';
 import { decodeUnit, encodeUnit, type Intent, newUnit, type UnitOrigin, type UnitState } from '../core/unit-state.ts';
 import type { Row } from '../ledger/ledger.ts';
 import type { Receipt } from '../vendors/vendor.ts';
@@ -72,10 +82,12 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
   const { deps } = context;
   const { vendor } = task.target;
   const createOnly = !vendor.abilities.withdraw;
+  let unreadable = false;
   const can: Capabilities = {
     repeatable: vendor.abilities.repeatable,
     withdraw: vendor.abilities.withdraw,
     look: task.target.client.present !== undefined,
+    locate: task.target.client.locate !== undefined,
     columnsPerCall: vendor.limits.columnsPerCall,
   };
   const result = (rest: Omit<UnitResult, 'id' | 'target' | 'called' | 'claimed'>, claimed = true): UnitResult => ({
@@ -98,7 +110,7 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     }
     const before = folded(stored ?? newUnit((task.want as NonNullable<UnitTask['want']>).origin), createOnly);
     let state = withWish(before, task);
-    let step = nextStep(state, can, deps.now());
+    let step = nextStep(state, { ...can, locate: can.locate && !unreadable }, deps.now());
     if (step.do === 'look') {
       const shut = context.shut.get(task.target.name);
       if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
@@ -106,6 +118,16 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       if ('failure' in found) return writeClaim(state, before, step, found.failure);
       state = looked(state, found);
       step = nextStep(state, can, deps.now());
+    }
+    if (step.do === 'locate') {
+      const shut = context.shut.get(task.target.name);
+      if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
+      const found = await locate(state);
+      if (Array.isArray(found)) state = proved(state, found, deps.now());
+      else if (found.failure.retryable) return writeClaim(state, before, step, found.failure);
+      // The account cannot be read after all: then a person has to look.
+      else unreadable = true;
+      step = nextStep(state, { ...can, locate: can.locate && !unreadable }, deps.now());
     }
     if (step.do !== 'register' && step.do !== 'withdraw') {
       if (state !== stored && !(await put(state))) continue;
@@ -187,9 +209,27 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     }
   }
 
+  /** Receipts of what looks like an uncertain create and is not already known as ours. */
+  async function locate(state: UnitState): Promise<string[] | { failure: Failure }> {
+    const { from, to, spec } = state;
+    const wanted = wish(state);
+    const request = { from, to, spec, columns: columnsOf(state, wanted.mask), options: wanted.options };
+    const deadlineMs = Math.min(
+      deps.now() + deps.settings.callBudgetMs,
+      context.deadlineMs - deps.settings.ledgerTimeoutMs,
+    );
+    try {
+      const found = (await task.target.client.locate?.(request, { deadlineMs })) ?? [];
+      return found.filter((receipt) => !state.nodes.some((node) => node.receipt === receipt));
+    } catch (thrown) {
+      return { failure: asFailure(thrown) };
+    }
+  }
+
   async function call(state: UnitState, intent: Intent, deadlineMs: number): Promise<Receipt | { failure: Failure }> {
     const { from, to, spec } = state;
-    const request = { from, to, spec, columns: columnsOf(state, intent.mask), options: wish(state).options };
+    const options = state.lastOptions ?? wish(state).options;
+    const request = { from, to, spec, columns: columnsOf(state, intent.mask), options };
     const { client } = task.target;
     try {
       if (intent.op === 'register' && client.register) return await client.register(request, { deadlineMs });

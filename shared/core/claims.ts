@@ -74,14 +74,17 @@ export function claim(state: UnitState, owner: string, columns: readonly ColumnE
   const { parts, mask } = intern(state.parts, columns);
   const next: Claim = { mask, options };
   if (sameClaim(state.claims[owner], next)) return state;
-  return { ...state, parts, claims: { ...state.claims, [owner]: next } };
+  const { lastOptions: _past, ...rest } = state;
+  return { ...rest, parts, claims: { ...state.claims, [owner]: next } };
 }
 
 /** Takes an owner's claim away; the same state object comes back when there is none. */
 export function unclaim(state: UnitState, owner: string): UnitState {
   if (state.claims[owner] === undefined) return state;
   const { [owner]: _gone, ...claims } = state.claims;
-  return { ...state, claims };
+  // How to withdraw (tenant, cascade) is said by whoever declared it last.
+  if (Object.keys(claims).length > 0) return { ...state, claims };
+  return { ...state, claims, lastOptions: wish(state).options };
 }
 
 /** Forgets column edges that nothing refers to any more, so that rows do not grow with history. */

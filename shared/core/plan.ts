@@ -9,6 +9,8 @@ export interface Capabilities {
   readonly withdraw: boolean;
   /** Presence can be read before the first register. */
   readonly look: boolean;
+  /** Whether a create whose outcome is not known can be looked for. */
+  readonly locate: boolean;
   readonly columnsPerCall: number;
 }
 
@@ -16,6 +18,7 @@ export interface Capabilities {
 export type Step =
   | { readonly do: 'nothing'; readonly verdict: Verdict; readonly reason?: string }
   | { readonly do: 'look' }
+  | { readonly do: 'locate' }
   | { readonly do: 'register'; readonly mask: Mask; readonly reason: string }
   | { readonly do: 'withdraw'; readonly mask: Mask; readonly cascade: boolean; readonly reason: string }
   | { readonly do: 'wait'; readonly until: number; readonly reason: string };
@@ -48,7 +51,8 @@ export type Verdict =
  * | yes | nothing | no column known | withdraw the pair without columns |
  * | yes | less | a register may still arrive | wait |
  * | no | some | a node covers it | nothing: shown |
- * | no | some | a possible node covers it | nothing: unknown |
+ * | no | some | a possible node covers it, the vendor can be read | wait until it cannot arrive any more, then locate |
+ * | no | some | a possible node covers it, the vendor cannot be read | nothing: unknown |
  * | no | some | no node covers it | register all of it as a new node |
  * | no | nothing | a node | nothing: left-behind |
  * | any | refused before, content unchanged | | nothing: refused (or wait until it is worth trying) |
@@ -60,7 +64,7 @@ export function nextStep(state: UnitState, can: Capabilities, now: number): Step
   if (refusal?.retryAt !== undefined && now < refusal.retryAt) {
     return { do: 'wait', until: refusal.retryAt, reason: refusal.message };
   }
-  return can.withdraw ? nextOfPair(state, wanted, can, now) : nextOfNode(state, wanted);
+  return can.withdraw ? nextOfPair(state, wanted, can, now) : nextOfNode(state, wanted, can, now);
 }
 
 function nextOfPair(state: UnitState, wanted: Wish, can: Capabilities, now: number): Step {
@@ -128,7 +132,7 @@ function withdraw(
   return { do: 'withdraw', mask: last ? chunk | EDGE : chunk, cascade: last, reason };
 }
 
-function nextOfNode(state: UnitState, wanted: Wish): Step {
+function nextOfNode(state: UnitState, wanted: Wish, can: Capabilities, now: number): Step {
   if (wanted.mask === NONE) {
     if (state.nodes.length > 0) return { do: 'nothing', verdict: 'left-behind' };
     return { do: 'nothing', verdict: state.uncertain.length > 0 ? 'left-behind' : 'gone' };
@@ -137,7 +141,13 @@ function nextOfNode(state: UnitState, wanted: Wish): Step {
   const fits = (node: { readonly mask: Mask; readonly options: string }): boolean =>
     covers(node.mask, wanted.mask) && accepted.has(node.options);
   if (state.nodes.some(fits)) return { do: 'nothing', verdict: 'shown' };
-  if (state.uncertain.some(fits)) return { do: 'nothing', verdict: 'unknown' };
+  if (state.uncertain.some(fits)) {
+    if (!can.locate) return { do: 'nothing', verdict: 'unknown' };
+    const until = Math.max(...state.uncertain.map((each) => each.until));
+    return now < until
+      ? { do: 'wait', until, reason: 'it may still be created; then the vendor is asked' }
+      : { do: 'locate' };
+  }
   const reason = state.nodes.length > 0 ? 'content grew: a new node supersedes the old one' : 'declared';
   return { do: 'register', mask: wanted.mask, reason };
 }

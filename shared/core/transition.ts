@@ -108,6 +108,25 @@ export function looked(
   return { ...state, parts, foreign };
 }
 
+/**
+ * What a complete read of the vendor says about creates whose outcome was not known: what it found is ours, and where it found nothing
+ * there is nothing. Only to be asked once no such create can be carried out any more.
+ */
+export function proved(state: UnitState, found: readonly string[], at: number): UnitState {
+  const { uncertain, ...rest } = state;
+  const nodes = uncertain
+    .slice(-found.length)
+    .map(({ mask, options }, index) => ({ mask, options, receipt: found[index] ?? '', at }));
+  if (found.length === 0) return { ...rest, uncertain: [] };
+  return {
+    ...rest,
+    uncertain: [],
+    nodes: [...state.nodes, ...nodes],
+    registeredAt: state.registeredAt ?? at,
+    changedAt: at,
+  };
+}
+
 /** Whether the vendor had the edge before us. */
 export function adopted(state: UnitState): boolean {
   return has(state.foreign ?? NONE, EDGE);

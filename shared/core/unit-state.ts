@@ -86,6 +86,8 @@ export interface UnitState {
   readonly shownOptions?: string;
   /** Digest of the options of registers that may still arrive before `addUntil`; `*` when they differ. */
   readonly addOptions?: string;
+  /** Options of the last claims, once there are none any more. */
+  readonly lastOptions?: JsonObject;
   /** No withdraw before this: a register may still arrive (epoch ms). Never lowered. */
   readonly addUntil: number;
   /** No register before this: a withdraw may still arrive (epoch ms). Never lowered. */
@@ -150,7 +152,7 @@ export function intern(
   return { parts: all, mask };
 }
 
-const OPTIONAL = ['shownOptions', 'addOptions', 'receipt', 'registeredAt', 'changedAt'] as const;
+const OPTIONAL = ['shownOptions', 'addOptions', 'lastOptions', 'receipt', 'registeredAt', 'changedAt'] as const;
 
 /** As the ledger stores it: masks in hex, column edges as short arrays. */
 export function encodeUnit(state: UnitState): JsonObject {
@@ -239,6 +241,7 @@ export function decodeUnit(body: JsonObject): UnitState {
     ...(raw.refusal ? { refusal: raw.refusal } : {}),
     ...(raw.shownOptions === undefined ? {} : { shownOptions: raw.shownOptions }),
     ...(raw.addOptions === undefined ? {} : { addOptions: raw.addOptions }),
+    ...(raw.lastOptions === undefined ? {} : { lastOptions: raw.lastOptions }),
     ...(raw.receipt === undefined ? {} : { receipt: raw.receipt }),
     ...(raw.registeredAt === undefined ? {} : { registeredAt: raw.registeredAt }),
     ...(raw.changedAt === undefined ? {} : { changedAt: raw.changedAt }),

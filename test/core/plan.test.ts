@@ -149,6 +149,14 @@ describe('a node at a vendor that only creates', () => {
     expect(step(claimed(shown, 'a', 'x>x'), NODE)).toEqual({ do: 'nothing', verdict: 'shown' });
   });
 
+  it('a possible node covers it, and the vendor can be read: wait until it cannot arrive any more, then locate', () => {
+    const doubtful = uncertain(wanted, intent(wanted, 'register', 'edge x>x y>y'), true);
+    const until = doubtful.uncertain[0]?.until ?? 0;
+    const can = { ...NODE, locate: true };
+    expect(step(doubtful, can, until - 1)).toEqual({ do: 'wait', until });
+    expect(step(doubtful, can, until)).toEqual({ do: 'locate' });
+  });
+
   it('a possible node covers it: unknown, whatever the time', () => {
     const doubtful = uncertain(wanted, intent(wanted, 'register', 'edge x>x y>y'), true);
     expect(step(doubtful, NODE, 10_000_000)).toEqual({ do: 'nothing', verdict: 'unknown' });

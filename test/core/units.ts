@@ -7,9 +7,15 @@ import { intend, succeeded } from '../../shared/core/transition.ts';
 import { type Intent, newUnit, type UnitState } from '../../shared/core/unit-state.ts';
 
 /** Withdraws, repeats and reads back, two columns a call. */
-export const PAIR: Capabilities = { repeatable: true, withdraw: true, look: true, columnsPerCall: 2 };
+export const PAIR: Capabilities = { repeatable: true, withdraw: true, look: true, locate: false, columnsPerCall: 2 };
 /** Creates a node per call, for good. */
-export const NODE: Capabilities = { repeatable: false, withdraw: false, look: false, columnsPerCall: 1_000 };
+export const NODE: Capabilities = {
+  repeatable: false,
+  withdraw: false,
+  look: false,
+  locate: false,
+  columnsPerCall: 1_000,
+};
 
 export const empty: UnitState = newUnit({
   id: 'unit-0001',

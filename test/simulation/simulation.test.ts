@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runSchedules } from './schedule.ts';
 
 /** `npm run simulate` runs more of them. */
-const SCHEDULES = 8_000;
+const SCHEDULES = 10_000;
 
 function* seeds(): Generator<number> {
   for (let seed = 1; seed <= SCHEDULES; seed += 1) yield seed;
