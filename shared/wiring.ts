@@ -1,4 +1,5 @@
 import type { ConvergeDeps } from './converge/deps.ts';
+import { Failure } from './core/failure.ts';
 import type { SqliteLedger } from './ledger/sqlite.ts';
 import type { Log } from './log.ts';
 import type { Parse } from './parse.ts';
@@ -34,7 +35,11 @@ export interface EmbeddedOptions {
 
 /** Ledger, queue, bucket and secrets under DATA_DIR (wiring-embedded.ts). */
 export async function embeddedServices(settings: Settings, options: EmbeddedOptions = {}): Promise<EmbeddedServices> {
-  const embedded = await import('./wiring-embedded.ts');
+  const embedded = await import('./wiring-embedded.ts').catch((thrown: unknown) => {
+    // Packaged for AWS without it.
+    const message = 'This package keeps everything in AWS: set TABLE, BUCKET and QUEUE_URL.';
+    throw new Failure('invalid', message, { cause: thrown });
+  });
   return embedded.embeddedServices(settings, options);
 }
 
