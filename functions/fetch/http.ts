@@ -82,10 +82,12 @@ export const entry = functionUrl([
     method: 'GET',
     path: '/status/{owner+}',
     scope: 'fetch',
-    async handle({ params }, services) {
+    async handle({ params, query }, services) {
       const owner = params['owner'] ?? '';
       if (!isOwnerKey(owner)) return problem(400, 'not an owner key, e.g. manifests/orders.yaml');
-      const object = await services.deps.manifests.get(statusKey(owner));
+      const part = query.get('part') ?? '1';
+      if (!/^[1-9]\d{0,4}$/.test(part)) return problem(400, 'part is a number from 1');
+      const object = await services.deps.manifests.get(statusKey(owner, Number(part)));
       if (!object) return problem(404, `there is no status for ${owner}; it has not been converged yet`);
       return { status: 200, headers: { 'content-type': 'application/json' }, body: object.bytes };
     },

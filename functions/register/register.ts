@@ -1,5 +1,6 @@
 import { converge } from '../../shared/converge/converge.ts';
 import { NAMING_KEY } from '../../shared/converge/naming-file.ts';
+import { reportUnreadable } from '../../shared/converge/report.ts';
 import type { StatusDocument } from '../../shared/converge/status.ts';
 import { judge } from '../../shared/converge/vanish.ts';
 import type { Problem } from '../../shared/core/edge.ts';
@@ -78,7 +79,18 @@ export async function objectChange(
     await reconcile(services, deadlineMs, {});
     return;
   }
-  if (isOwnerKey(change.key)) await converge({ owner: change.key, deadlineMs }, services.deps);
+  if (!isOwnerKey(change.key)) {
+    services.log.warn('ignored: manifests end in .yaml, .yml or .json, without control characters in their names', {
+      object: change.key,
+    });
+    return;
+  }
+  try {
+    await converge({ owner: change.key, deadlineMs }, services.deps);
+  } catch (thrown) {
+    if (thrown instanceof Failure && !thrown.retryable) await reportUnreadable(change.key, thrown, services.deps);
+    throw thrown;
+  }
 }
 
 /** Work from our own queue. */

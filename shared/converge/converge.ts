@@ -5,7 +5,7 @@ import type { ConvergeDeps, Targets } from './deps.ts';
 import { desiredOf } from './desired.ts';
 import { finish } from './finish.ts';
 import { decodeOwner, newOwner, type OwnerState, ownerKey } from './owner.ts';
-import { reportLost } from './report.ts';
+import { announce, reportLost } from './report.ts';
 import { settleUnits } from './settle.ts';
 import { vanishVerdicts } from './vanish.ts';
 import {
@@ -92,6 +92,8 @@ async function round(work: Work): Promise<Converged | 'again'> {
   if (!(await commit(deps.ledger, aheadRow, row?.rev ?? null))) return 'again';
   // Who came before the lease may have found the object back at what is applied, and gone; who comes later marks the row.
   if ((await deps.manifests.head(owner))?.etag !== etag) return 'again';
+
+  if (state.goal?.hash !== hash) await announce(owner, decision, deps);
 
   work.doubtful = true;
   const results = await settleUnits(decision, work);

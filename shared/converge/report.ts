@@ -1,4 +1,5 @@
 import type { Problem } from '../core/edge.ts';
+import type { Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
 import { statusKey } from '../core/owner-key.ts';
 import type { UnitState } from '../core/unit-state.ts';
@@ -132,6 +133,18 @@ function hintOf(target: Target): string {
   );
 }
 
+/** Fewer units than this are done before anybody could read that they have begun. */
+const WORTH_ANNOUNCING = 25;
+
+/** Says beside a manifest that a long convergence has begun; how each edge fared follows. */
+export async function announce(owner: string, decision: Decision, deps: ConvergeDeps): Promise<void> {
+  const pending = decision.claims.size + decision.withdraw.length;
+  if (pending < WORTH_ANNOUNCING) return;
+  const at = new Date(deps.now()).toISOString();
+  const document = statusDocument({ owner, at, state: 'pending', edges: [] });
+  await writeStatus(deps.manifests, { ...document, counts: { pending } });
+}
+
 const LOST =
   'the ledger is empty beside status documents, so nobody knows what is registered already; nothing is sent until somebody confirms with npm run adopt';
 
@@ -143,4 +156,11 @@ export async function reportLost(owner: string, deps: ConvergeDeps): Promise<voi
   const problems = [{ path: '', message: LOST }];
   await writeStatus(deps.manifests, statusDocument({ owner, at, state: 'held', problems, edges: [] }));
   deps.log.error('the ledger was lost; nothing is sent until npm run adopt', { owner });
+}
+
+/** Says beside a manifest that it cannot be read at all; nothing was changed. */
+export async function reportUnreadable(owner: string, failure: Failure, deps: ConvergeDeps): Promise<void> {
+  const at = new Date(deps.now()).toISOString();
+  const problems = [{ path: '', message: failure.message }];
+  await writeStatus(deps.manifests, statusDocument({ owner, at, state: 'invalid', problems, edges: [] }));
 }

@@ -226,7 +226,7 @@ export async function writeStatus(manifests: Manifests, document: StatusDocument
   const key = statusKey(document.owner);
   const rest: string[] = [];
   for (let start = EDGES_PER_DOCUMENT; start < document.edges.length; start += EDGES_PER_DOCUMENT) {
-    const part = key.replace(/\.json$/, `.${rest.length + 2}.json`);
+    const part = statusKey(document.owner, rest.length + 2);
     const edges = document.edges.slice(start, start + EDGES_PER_DOCUMENT);
     await put(manifests, part, {
       owner: document.owner,

@@ -94,9 +94,9 @@ function hasControlOrBackslash(key: string): boolean {
   return false;
 }
 
-/** Where the status document of an owner stands; the owner's own ending stays (`status/manifests/a.yaml.json`). */
-export function statusKey(owner: string): string {
-  return `status/${owner}.json`;
+/** Where the status document of an owner stands; the owner's own ending stays (`status/manifests/a.yaml.json`, `….2.json`). */
+export function statusKey(owner: string, part = 1): string {
+  return part === 1 ? `status/${owner}.json` : `status/${owner}.${part}.json`;
 }
 
 /** How the object under a key is written. */

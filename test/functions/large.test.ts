@@ -31,6 +31,8 @@ it('converges a manifest of a thousand edges and says so for each', { timeout: 6
   expect(status.counts).toEqual({ registered: 1_500 });
   expect(status.edges).toHaveLength(1_000);
   expect(status.parts).toEqual(['status/manifests/big.json.2.json']);
+  const second = await here.request('GET', '/status/manifests/big.json?part=2');
+  expect(((await second.json()) as { edges: unknown[] }).edges).toHaveLength(500);
   expect(await here.dataphin()).toHaveLength(1_500);
   await here.forgetCalls();
   await here.runtime.reconcile();

@@ -135,7 +135,7 @@ describe('the life of a dropped manifest', () => {
     await first.drop('manifests/c.json', manifest([['c', 'e']]));
     const second = await local({}, first.dataDir);
     await until(async () => (await second.dataphin()).map((edge) => edge.target).join() === 'odps.300000001.p.e');
-    expect((await second.status('manifests/a.json'))?.state).toBe('withdrawn');
+    await second.statusWhen('manifests/a.json', (each) => each.state === 'withdrawn');
   });
 
   it('lets the last content win when one key is dropped again and again', async () => {
