@@ -46,7 +46,7 @@ export type OwnerStatus =
   /** The manifest is gone, and so is its lineage, as far as the vendors allow. */
   | 'withdrawn';
 
-/** The answer beside a manifest: `status/<key>.json` (contract.md section 2). */
+/** The answer beside a manifest: `status/<key>.json`. */
 export interface StatusDocument {
   readonly owner: string;
   readonly at: string;

@@ -14,7 +14,7 @@ export interface Wish {
   readonly conflicts: readonly string[];
 }
 
-/** What all owners together want of the unit (contract.md 3.1 and 3.3); independent of the order in which they claimed. */
+/** What all owners together want of the unit; independent of the order in which they claimed. */
 export function wish(state: UnitState): Wish {
   const owners = Object.keys(state.claims).sort();
   let mask = NONE;

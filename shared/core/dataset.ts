@@ -13,7 +13,7 @@ export interface Dataset {
   /** Other OpenLineage identities of the same dataset, in the order in which naming rules try them. */
   readonly symlinks?: readonly { readonly namespace: string; readonly name: string }[];
   readonly vendors: Readonly<Record<string, JsonObject>>;
-  /** Entry options that a naming rule sets (contract.md section 5); those of the output dataset count. */
+  /** Entry options that a naming rule sets; those of the output dataset count. */
   readonly entryOptions?: Readonly<Record<string, JsonObject>>;
 }
 

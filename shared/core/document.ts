@@ -7,7 +7,7 @@ import { decodeUtf8, firstBadLine } from './utf8.ts';
 
 export type DocumentFormat = 'yaml' | 'json';
 
-/** Largest document, in bytes (contract, section 1). */
+/** Largest document, in bytes. */
 export const MAX_BYTES: Readonly<Record<DocumentFormat, number>> = { yaml: 2 * 1024 * 1024, json: 5 * 1024 * 1024 };
 /** Maps and lists inside each other. */
 export const MAX_DEPTH = 64;

@@ -19,7 +19,7 @@ export {
 export type ParsedManifest = { readonly manifest: Manifest } | { readonly problems: readonly Problem[] };
 
 /**
- * Reads manifest version 1 (contract, section 1). Either the manifest, or every problem found in it, in document order, with
+ * Reads manifest version 1. Either the manifest, or every problem found in it, in document order, with
  * path and line. Never throws on any bytes.
  */
 export function parseManifest(bytes: Uint8Array, format: DocumentFormat, blocks: Blocks): ParsedManifest {

@@ -31,7 +31,7 @@ export interface Naming {
 /** What holds when there is no naming.yaml. */
 export const NO_NAMING: Naming = { rules: [] };
 
-/** Reads naming.yaml (contract, section 5): the compiled rules, or every problem with path and line. Never throws on any bytes. */
+/** Reads naming.yaml: the compiled rules, or every problem with path and line. Never throws on any bytes. */
 export function parseNaming(bytes: Uint8Array, blocks: Blocks): Naming | { readonly problems: readonly Problem[] } {
   const document = parseDocument(bytes, 'yaml');
   if (document.value === undefined) return { problems: problemsOf(document, []) };

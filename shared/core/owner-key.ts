@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Job } from './edge.ts';
 import { canonicalJson, type Json } from './json.ts';
 
-/** Prefixes of the bucket under which every object is one owner (contract, section 2), with their file name endings. */
+/** Prefixes of the bucket under which every object is one owner, with their file name endings. */
 const ENDINGS: Readonly<Record<string, readonly string[]>> = {
   manifests: ['.yaml', '.yml', '.json'],
   http: ['.json'],

@@ -1,5 +1,5 @@
 /**
- * When a withdrawal waits for a person (contract.md section 3, rule 6). One rule, whatever the trigger; it never throws.
+ * When a withdrawal waits for a person. One rule, whatever the trigger; it never throws.
  * "Edges" are counted per target, as ledger units.
  */
 export interface PolicyLimits {

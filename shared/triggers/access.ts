@@ -6,7 +6,7 @@ import type { Services } from '../wiring.ts';
 import type { Answer } from './http.ts';
 import { problem } from './problem.ts';
 
-/** What a key may be used for (contract of the secret `lineage/clients`). */
+/** What a key of the secret `lineage/clients` may be used for. */
 export type Scope = 'ingest' | 'register' | 'delete' | 'fetch' | 'reconcile';
 
 /** Who is asking. Without globs: not confined. */

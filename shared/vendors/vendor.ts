@@ -81,7 +81,7 @@ export interface Unit {
   /** The vendor's own identity of the unit: all that `register` and `withdraw` need besides columns and options. */
   readonly spec: JsonObject;
   readonly columns: readonly ColumnEdge[];
-  /** Merged across owners key by key (contract.md 3.3). */
+  /** Merged across owners key by key. */
   readonly options: JsonObject;
   /** Option names whose change is not worth a call (they say how to call, not what is shown). */
   readonly quietOptions?: readonly string[];
