@@ -7,6 +7,10 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    coverage: { provider: 'v8', include: ['functions/**', 'shared/**', 'local/**'], reporter: ['text-summary', 'html'] },
+    coverage: {
+      provider: 'v8',
+      include: ['functions/**', 'shared/**', 'local/**'],
+      reporter: ['text-summary', 'html'],
+    },
   },
 });
