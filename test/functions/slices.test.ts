@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { converge } from '../../shared/converge/converge.ts';
 import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
@@ -8,9 +7,9 @@ import { DEFAULT_LIMITS } from '../../shared/core/policy.ts';
 import { ledgerBudget } from '../../shared/ledger/budget.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
 import { silentLog } from '../../shared/log.ts';
-import type { Manifests, StoredObject } from '../../shared/manifests/manifests.ts';
 import type { IntakeMessage, Message } from '../../shared/queue/queue.ts';
 import { vendors } from '../../shared/vendors/index.ts';
+import { bucket } from './bucket.ts';
 import { manifest, pairs } from './local.ts';
 
 const EDGES = 10_000;
@@ -43,23 +42,6 @@ function virtualTime() {
     skip: (to: number) => {
       now = Math.max(now, to);
     },
-  };
-}
-
-function bucket(): Manifests {
-  const objects = new Map<string, StoredObject>();
-  const headOf = (object: StoredObject | undefined) =>
-    object && { key: object.key, etag: object.etag, size: object.size };
-  return {
-    head: async (key) => headOf(objects.get(key)),
-    get: async (key) => objects.get(key),
-    async put(key, bytes) {
-      const object = { key, bytes, size: bytes.byteLength, etag: createHash('sha256').update(bytes).digest('hex') };
-      objects.set(key, object);
-      return object;
-    },
-    delete: async (key) => void objects.delete(key),
-    list: async (prefix) => ({ items: [...objects.values()].filter((each) => each.key.startsWith(prefix)) }),
   };
 }
 

@@ -1,0 +1,132 @@
+import { expect, it } from 'vitest';
+import { converge } from '../../shared/converge/converge.ts';
+import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
+import { NO_NAMING } from '../../shared/core/naming.ts';
+import { DEFAULT_LIMITS } from '../../shared/core/policy.ts';
+import type { Ledger, Row } from '../../shared/ledger/ledger.ts';
+import { memoryLedger } from '../../shared/ledger/memory.ts';
+import { silentLog } from '../../shared/log.ts';
+import { vendors } from '../../shared/vendors/index.ts';
+import { bucket } from './bucket.ts';
+import { manifest, pairs } from './local.ts';
+
+/** An owner against a vendor that does everything at once, with every ledger call counted. */
+function counted() {
+  const inner = memoryLedger();
+  const count = { reads: 0, writes: 0, calls: 0, largest: 0 };
+  const wrote = (row: Row) => {
+    count.writes += 1;
+    count.largest = Math.max(count.largest, JSON.stringify(row).length);
+  };
+  const ledger: Ledger = {
+    ...inner,
+    get: (key) => {
+      count.reads += 1;
+      return inner.get(key);
+    },
+    getMany: (keys) => {
+      count.reads += keys.length;
+      return inner.getMany(keys);
+    },
+    write: (row, expected) => {
+      wrote(row);
+      return inner.write(row, expected);
+    },
+    remove: (key, expected) => {
+      count.writes += 1;
+      return inner.remove(key, expected);
+    },
+  };
+  const vendor = vendors.find((each) => each.name === 'dataphin');
+  if (!vendor) throw new Error('no dataphin');
+  const done = async () => {
+    count.calls += 1;
+    return { receipt: 'r', ambiguous: false };
+  };
+  const target: Target = {
+    name: 'dataphin',
+    vendor,
+    account: 'a',
+    secret: {},
+    client: { register: done, withdraw: done },
+  };
+  const manifests = bucket();
+  let ids = 0;
+  const deps: ConvergeDeps = {
+    ledger,
+    manifests,
+    log: silentLog,
+    queue: { send: async () => {} },
+    targets: async () => ({ list: [target], problems: [] }),
+    naming: async () => ({ etag: 'none', naming: NO_NAMING }),
+    now: Date.now,
+    id: () => `id-${ids++}`,
+    alive: () => false,
+    settings: {
+      deployment: 'test',
+      policy: DEFAULT_LIMITS,
+      graceMs: 0,
+      lateBoundMs: 0,
+      clockSkewMs: 0,
+      ledgerTimeoutMs: 100,
+      callBudgetMs: 1_000,
+      concurrency: 8,
+    },
+  };
+  const run = async (owner: string) => {
+    Object.assign(count, { reads: 0, writes: 0, calls: 0 });
+    await converge({ owner, deadlineMs: Date.now() + 100_000 }, deps);
+    return { ...count };
+  };
+  const put = (owner: string, text: string) => manifests.put(owner, Buffer.from(text), 'application/json');
+  return { run, put };
+}
+
+it.each([1, 100, 3_000])(
+  'an unchanged owner of %i edges costs at most two reads, no write and no call',
+  async (edges) => {
+    const { run, put } = counted();
+    await put('manifests/a.json', manifest(pairs('t', edges)));
+    await run('manifests/a.json');
+    const { reads, writes, calls } = await run('manifests/a.json');
+    expect(reads).toBeLessThanOrEqual(2);
+    expect({ writes, calls }).toEqual({ writes: 0, calls: 0 });
+  },
+);
+
+it('a new unshared edge costs two writes, besides the owner', async () => {
+  const { run, put } = counted();
+  await put('manifests/a.json', manifest(pairs('t', 40)));
+  const { writes, calls } = await run('manifests/a.json');
+  expect(calls).toBe(40);
+  // The owner's row is written ahead and at the end.
+  expect(writes).toBe(2 * 40 + 2);
+});
+
+it('k changes in an owner of n cost writes in k, not in n', async () => {
+  const { run, put } = counted();
+  const edges = pairs('t', 4_000);
+  await put('manifests/a.json', manifest(edges));
+  await run('manifests/a.json');
+  for (const k of [1, 5, 20]) {
+    await put('manifests/a.json', manifest([...edges, ...pairs(`n${k}_`, k)]));
+    const { writes, calls } = await run('manifests/a.json');
+    expect(calls).toBeGreaterThanOrEqual(k);
+    expect(writes).toBeLessThanOrEqual(12 * k + 10);
+    edges.push(...pairs(`n${k}_`, k));
+  }
+});
+
+it('five hundred owners of one edge of a hundred columns fit one row of less than 100 KB', {
+  timeout: 60_000,
+}, async () => {
+  const { run, put } = counted();
+  const columns = Array.from({ length: 100 }, (_, index) => `column_${index}`);
+  let largest = 0;
+  for (let owner = 0; owner < 500; owner += 1) {
+    const key = `manifests/team-${owner}/orders.json`;
+    await put(key, manifest([['a', 'b']], { columns: columns.slice(owner % 50) }));
+    largest = Math.max(largest, (await run(key)).largest);
+  }
+  expect(largest).toBeLessThan(100_000);
+});
