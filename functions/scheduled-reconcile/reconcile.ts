@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { converge } from '../../shared/converge/converge.ts';
 import { releaseHold } from '../../shared/converge/hold.ts';
 import { assumed } from '../../shared/converge/lost-ledger.ts';
-import { asFailure } from '../../shared/core/failure.ts';
+import { asFailure, Failure } from '../../shared/core/failure.ts';
 import { isOwnerKey, OWNER_PREFIXES } from '../../shared/core/owner-key.ts';
 import type { Services } from '../../shared/wiring.ts';
 
@@ -42,6 +42,7 @@ export async function reconcile(
     request.release === undefined
       ? [...(request.owners ?? (await everyOwner(services)))].filter(isOwnerKey)
       : await releaseHold(request.release, deps);
+  if (request.adopt) await allUsable(deps);
   const outcomes: Record<string, number> = {};
   const failures: { owner: string; reason: string }[] = [];
   let left = 0;
@@ -63,7 +64,9 @@ export async function reconcile(
     },
     { concurrency: OWNERS_AT_ONCE },
   );
-  if (request.adopt && left === 0 && failures.length === 0) await services.deps.ledgerCheck?.confirm();
+  // Only when all of them are adopted: whoever is left out would be registered a second time.
+  const settled = left === 0 && failures.length === 0 && !outcomes['unfinished'] && !outcomes['busy'];
+  if (request.adopt && request.owners === undefined && settled) await services.deps.ledgerCheck?.confirm();
   const report = { owners: owners.length, outcomes, left, failures };
   const quiet = owners.length === (outcomes['unchanged'] ?? 0) + (outcomes['absent'] ?? 0);
   (quiet ? log.debug : log.info)('reconciled', {
@@ -73,6 +76,13 @@ export async function reconcile(
     failures: failures.slice(0, 10),
   });
   return report;
+}
+
+/** What is adopted at a target that is out of reach now would be sent for real later. */
+async function allUsable(deps: Services['deps']): Promise<void> {
+  const [problem] = (await deps.targets()).problems.filter((each) => each.registers);
+  if (problem)
+    throw new Failure('conflict', `nothing was adopted, because ${problem.target} cannot be used: ${problem.message}`);
 }
 
 /** Owners with an object or a row, sorted. */

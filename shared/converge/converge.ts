@@ -49,7 +49,8 @@ async function round(work: Work): Promise<Converged | 'again'> {
   const { deps, request } = work;
   const { owner } = request;
   if (await deps.ledgerCheck?.lost()) {
-    await reportLost(owner, deps);
+    // One that was adopted already keeps its status.
+    if (!(await deps.ledger.get(ownerKey(owner)))) await reportLost(owner, deps);
     return { kind: 'lost' };
   }
   const [head, row, naming, targets] = await Promise.all([

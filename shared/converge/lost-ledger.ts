@@ -1,4 +1,4 @@
-import type { Ledger } from '../ledger/ledger.ts';
+import type { Ledger, Row } from '../ledger/ledger.ts';
 import type { Manifests } from '../manifests/manifests.ts';
 import type { Target, Targets } from './deps.ts';
 
@@ -16,22 +16,30 @@ export interface LedgerCheck {
 
 export function ledgerCheck(ledger: Ledger, manifests: Manifests, id: () => string): LedgerCheck {
   let known = false;
-  const confirm = async () => {
-    const row = await ledger.get(MARKER);
-    if (!row) await ledger.write({ key: MARKER, rev: id(), body: { kind: 'ledger', version: 1 } }, null);
-    known = true;
+  /** Written down, because the first manifest that is adopted already makes the ledger look like one that was never lost. */
+  const mark = async (lost: boolean, row: Row | undefined) => {
+    const body = { kind: 'ledger', version: 1, lost };
+    await ledger.write({ key: MARKER, rev: id(), body }, row?.rev ?? null);
   };
   return {
-    confirm,
+    async confirm() {
+      const row = await ledger.get(MARKER);
+      if (row?.body['lost'] !== false) await mark(false, row);
+      known = true;
+    },
     async lost() {
       if (known) return false;
-      if (!(await ledger.get(MARKER))) {
-        const owners = await ledger.find('owners', { limit: 1 });
-        const statuses = await manifests.list('status/', { limit: 1 });
-        if (owners.items.length === 0 && statuses.items.length > 0) return true;
+      const row = await ledger.get(MARKER);
+      if (row) {
+        known = row.body['lost'] === false;
+        return !known;
       }
-      await confirm();
-      return false;
+      const owners = await ledger.find('owners', { limit: 1 });
+      const statuses = await manifests.list('status/', { limit: 1 });
+      const lost = owners.items.length === 0 && statuses.items.length > 0;
+      await mark(lost, undefined);
+      known = !lost;
+      return lost;
     },
   };
 }

@@ -27,6 +27,16 @@ it('sends nothing when the ledger is lost, until somebody confirms; then what is
   expect(await second.writes('dataphin')).toEqual([]);
   await second.request('DELETE', '/manifests/c.json');
 
+  // One manifest's word is not everybody's: the others stay held.
+  const one = JSON.stringify({ adopt: true, owners: ['manifests/a.json'] });
+  expect((await second.request('POST', '/reconcile', one)).status).toBe(200);
+  await second.drop('manifests/late.json', manifest([['v', 'w']]));
+  await second.statusWhen('manifests/late.json', (each) => each.state === 'held');
+  await second.remove('manifests/late.json');
+  await second.runtime.reconcile();
+  expect(await second.writes('dataphin')).toEqual([]);
+  expect(await second.writes('dataarts')).toEqual([]);
+
   const answer = await second.request('POST', '/reconcile', JSON.stringify({ adopt: true }));
   expect(answer.status).toBe(200);
   const adopted = await second.statusWhen('manifests/a.json', (each) => each.state === 'converged');
