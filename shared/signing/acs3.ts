@@ -58,7 +58,7 @@ export function signAcs3(
 ): Record<string, string> {
   const bodyHash = sha256Hex(request.body);
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(request.headers)) headers[name.toLowerCase()] = value;
+  for (const name in request.headers) headers[name.toLowerCase()] = request.headers[name] as string;
   headers['host'] = request.host;
   headers['x-acs-action'] = request.action;
   headers['x-acs-version'] = request.version;
@@ -69,12 +69,10 @@ export function signAcs3(
     headers['x-acs-accesskey-id'] = credentials.accessKeyId;
     headers['x-acs-security-token'] = credentials.securityToken;
   }
-  const signed = Object.fromEntries(Object.entries(headers).filter(([name]) => isSigned(name)));
-  const text = stringToSign(
-    canonicalRequest({ method: request.method, path: request.path, query: request.query, signed, bodyHash }),
-  );
-  const signature = hmacHex(credentials.accessKeySecret, text);
-  const { names } = canonicalHeaders(signed);
+  const signed: Record<string, string> = {};
+  for (const name in headers) if (isSigned(name)) signed[name] = headers[name] as string;
+  const { lines, names } = canonicalHeaders(signed);
+  const signature = hmacHex(credentials.accessKeySecret, stringToSign(joinCanonical(request, bodyHash, lines, names)));
   headers['authorization'] =
     `${ACS3_ALGORITHM} Credential=${credentials.accessKeyId},SignedHeaders=${names},Signature=${signature}`;
   return headers;
@@ -83,14 +81,16 @@ export function signAcs3(
 /** Step 1: method, path, query, header lines, header names and body hash, joined with LF. */
 export function canonicalRequest(input: CanonicalInput): string {
   const { lines, names } = canonicalHeaders(input.signed);
-  return [
-    input.method.toUpperCase(),
-    canonicalPath(input.path),
-    canonicalQuery(input.query),
-    lines,
-    names,
-    input.bodyHash,
-  ].join('\n');
+  return joinCanonical(input, input.bodyHash, lines, names);
+}
+
+function joinCanonical(
+  { method, path, query }: Pick<CanonicalInput, 'method' | 'path' | 'query'>,
+  bodyHash: string,
+  lines: string,
+  names: string,
+): string {
+  return `${method.toUpperCase()}\n${canonicalPath(path)}\n${canonicalQuery(query)}\n${lines}\n${names}\n${bodyHash}`;
 }
 
 /** Step 2: the algorithm and the hash of step 1. */

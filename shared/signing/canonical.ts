@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 
 /** Decoded name and value; a name may occur more than once. */
 export type QueryPair = readonly [name: string, value: string];
@@ -64,7 +64,9 @@ export function canonicalHeaders(signed: Readonly<Record<string, string>>): {
   readonly names: string;
 } {
   const names = Object.keys(signed).sort(compare);
-  return { lines: names.map((name) => `${name}:${(signed[name] ?? '').trim()}\n`).join(''), names: names.join(';') };
+  let lines = '';
+  for (const name of names) lines += `${name}:${(signed[name] ?? '').trim()}\n`;
+  return { lines, names: names.join(';') };
 }
 
 /** Splits a raw request target into path and decoded query; `+` and `%20` are both a space. */
@@ -95,7 +97,7 @@ export function encodeForm(pairs: readonly QueryPair[]): string {
 
 /** Lower-case hex SHA-256. */
 export function sha256Hex(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data, 'hex');
 }
 
 /** Lower-case hex HMAC-SHA256 with a UTF-8 key. */

@@ -41,21 +41,16 @@ export function signSdkHmac(
   attempt: { readonly date: Date },
 ): Record<string, string> {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(request.headers)) headers[name.toLowerCase()] = value;
+  for (const name in request.headers) headers[name.toLowerCase()] = request.headers[name] as string;
   headers['host'] = request.host;
   const date = sdkDate(attempt.date);
   headers['x-sdk-date'] = date;
   if (credentials.securityToken !== undefined) headers['x-security-token'] = credentials.securityToken;
-  const signed = Object.fromEntries(Object.entries(headers).filter(([name]) => isSigned(name)));
-  const canonical = canonicalRequest({
-    method: request.method,
-    path: request.path,
-    query: request.query,
-    signed,
-    bodyHash: sha256Hex(request.body),
-  });
+  const signed: Record<string, string> = {};
+  for (const name in headers) if (isSigned(name)) signed[name] = headers[name] as string;
+  const { lines, names } = canonicalHeaders(signed);
+  const canonical = joinCanonical(request, sha256Hex(request.body), lines, names);
   const signature = hmacHex(credentials.sk, stringToSign(canonical, date));
-  const { names } = canonicalHeaders(signed);
   headers['authorization'] =
     `${SDK_HMAC_ALGORITHM} Access=${credentials.ak}, SignedHeaders=${names}, Signature=${signature}`;
   return headers;
@@ -64,15 +59,18 @@ export function signSdkHmac(
 /** Step 1. The path always ends with `/` here, even where the URL does not. */
 export function canonicalRequest(input: CanonicalInput): string {
   const { lines, names } = canonicalHeaders(input.signed);
-  const path = canonicalPath(input.path);
-  return [
-    input.method.toUpperCase(),
-    path.endsWith('/') ? path : `${path}/`,
-    canonicalQuery(input.query),
-    lines,
-    names,
-    input.bodyHash,
-  ].join('\n');
+  return joinCanonical(input, input.bodyHash, lines, names);
+}
+
+function joinCanonical(
+  request: Pick<CanonicalInput, 'method' | 'path' | 'query'>,
+  bodyHash: string,
+  lines: string,
+  names: string,
+): string {
+  const path = canonicalPath(request.path);
+  const closed = path.endsWith('/') ? path : `${path}/`;
+  return `${request.method.toUpperCase()}\n${closed}\n${canonicalQuery(request.query)}\n${lines}\n${names}\n${bodyHash}`;
 }
 
 /** Step 2: algorithm, X-Sdk-Date and the hash of step 1. */

@@ -98,7 +98,8 @@ function caller(secret: Secret, io: VendorIo): CallFn {
   const secrets = [secret.access_key_secret, secret.security_token, secret.access_key_id];
   return async (operation, extraQuery, [name, json], options) => {
     const query: QueryPair[] = [['OpTenantId', String(secret.op_tenant_id)], ...extraQuery];
-    const body = new TextEncoder().encode(encodeForm([[name, JSON.stringify(json)]]));
+    // A form is ASCII.
+    const body = Buffer.from(encodeForm([[name, JSON.stringify(json)]]), 'latin1');
     const request = {
       method: 'POST' as const,
       host,
@@ -164,13 +165,16 @@ function interpret(
 /** The gateway writes `Code` or `code`, and so on. */
 function gatewayNames(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const known = ['RequestId', 'Message', 'HttpStatusCode', 'Code', 'Success'];
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [
-      known.find((name) => name.toLowerCase() === key.toLowerCase()) ?? key,
-      inner,
-    ]),
-  );
+  if (!Object.keys(value).some((key) => nameOf(key) !== key)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [nameOf(key), inner]));
+}
+
+const GATEWAY_NAMES: ReadonlyMap<string, string> = new Map(
+  ['RequestId', 'Message', 'HttpStatusCode', 'Code', 'Success'].map((name) => [name.toLowerCase(), name]),
+);
+
+function nameOf(key: string): string {
+  return GATEWAY_NAMES.get(key.toLowerCase()) ?? key;
 }
 
 function isEnvelope(body: DataphinAnswer): boolean {

@@ -33,7 +33,8 @@ interface Pair {
 export function units(input: MappingInput): Mapping {
   const pairs = new Map<string, Pair>();
   const unresolved: Unresolved[] = [];
-  const twins = twinWarnings(input.entries);
+  const tableOf = tables();
+  const twins = twinWarnings(input.entries, tableOf);
   for (const entry of input.entries) {
     const options = readEntry(entry);
     const from = entry.from.map(tableOf);
@@ -120,8 +121,23 @@ function addColumns(
   }
 }
 
+type TableOf = (dataset: Dataset) => Table | string;
+
+/** Reads each dataset once, however many entries it stands in. */
+function tables(): TableOf {
+  const known = new Map<Dataset, Table | string>();
+  return (dataset) => {
+    let table = known.get(dataset);
+    if (table === undefined) {
+      table = readTable(dataset);
+      known.set(dataset, table);
+    }
+    return table;
+  };
+}
+
 /** A table as Dataphin knows it, or the reason why it cannot be named there. */
-function tableOf(dataset: Dataset): Table | string {
+function readTable(dataset: Dataset): Table | string {
   const given = dataset.vendors['dataphin'];
   if (given === undefined)
     return `${labelOf(dataset)} has no name at Dataphin; give it a dataphin block or a naming rule`;
@@ -130,13 +146,24 @@ function tableOf(dataset: Dataset): Table | string {
   const problems = checkDataset(given);
   if (problems.length > 0) return `${labelOf(dataset)}: ${problems.join('; ')}`;
   const { extProperties } = parsed.data;
-  const known = identity(dataset);
   const ref = refOf(parsed.data);
   return {
     ref,
-    table: { name: nameOf(ref), ...(known === undefined ? {} : { dataset: known }) },
+    table: tableAs(nameOf(ref), dataset),
     ...(extProperties === undefined ? {} : { extProperties: extProperties as JsonObject }),
   };
+}
+
+function tableAs(name: string, dataset: Dataset): UnitTable {
+  const known = identity(dataset);
+  const { same } = dataset;
+  return { name, ...(known === undefined ? {} : { dataset: known }), ...(same === undefined ? {} : { same }) };
+}
+
+/** A dataset block as its tables are called in graphs and status documents. */
+export function label(block: JsonObject): string | undefined {
+  const parsed = datasetBlock.safeParse(block);
+  return parsed.success && checkDataset(block).length === 0 ? nameOf(refOf(parsed.data)) : undefined;
 }
 
 /** Keys that do not matter for the way of referring are left out, so that one table has one reference. */
@@ -183,7 +210,7 @@ function extOptions(source: Table, target: Table): JsonObject {
 }
 
 /** Warnings, by name key, for tables that seem to be given once by GUID and once by properties: Dataphin's edges do not meet there. */
-function twinWarnings(entries: readonly Entry[]): ReadonlyMap<string, string> {
+function twinWarnings(entries: readonly Entry[], tableOf: TableOf): ReadonlyMap<string, string> {
   const seen = new Map<string, { guid?: TableRef; property?: TableRef }>();
   for (const dataset of entries.flatMap((entry) => [...entry.from, ...entry.to])) {
     const table = tableOf(dataset);
