@@ -1,7 +1,10 @@
 /** Code of the `throttled` failure that our own budget throws; nothing was sent, and waiting in the same call is in vain. */
 export const BUDGET_SPENT = 'budget-spent';
 
+/** Reads that only check what is there already have a share of the budget of their own, so that they never hold up work. */
+export type Lane = 'verify';
+
 export interface Budget {
   /** Waits for the next free slot; rejects at once with `throttled` when that is after `deadlineMs` (epoch milliseconds). */
-  permit(deadlineMs: number): Promise<void>;
+  permit(deadlineMs: number, lane?: Lane): Promise<void>;
 }

@@ -12,8 +12,8 @@ export interface HttpRequest {
   readonly deadlineMs: number;
   readonly signal?: AbortSignal;
   /**
-   * On a new connection, closed afterwards: for calls that must not be repeated, because a reused connection
-   * may have died while idle (or while a function was frozen), and then nobody knows whether the call arrived.
+   * On a connection that is new or was in use within the last second: for calls that must not be repeated, because one that
+   * has been idle for long (or while a function was frozen) may have died, and then nobody knows whether the call arrived.
    */
   readonly freshConnection?: boolean;
 }
@@ -46,6 +46,8 @@ export interface TransportOptions {
 
 /** A larger answer is cut off: no vendor answer comes near it. */
 const MAX_ANSWER_BYTES = 10 * 1024 * 1024;
+/** Servers and gateways keep idle connections for several seconds at least. */
+const FRESH_MS = 1_000;
 
 /**
  * The real transport: keep-alive connections, HTTP/1.1, no redirects, answers of at most 10 MiB. An exchange ends at
@@ -64,11 +66,25 @@ export function createTransport(options: TransportOptions = {}): Transport & { c
     },
   };
   const kept = new Agent(common);
-  const fresh = new Agent({ ...common, pipelining: 0 });
+  const openFresh = () => new Agent({ ...common, keepAliveTimeout: FRESH_MS, keepAliveMaxTimeout: FRESH_MS });
+  let fresh = openFresh();
+  let freshAt = now();
   return {
-    send: (request) => {
-      const waitMs = Math.min(attemptTimeoutMs, request.deadlineMs - now());
-      return exchange(request.freshConnection === true ? fresh : kept, request, waitMs);
+    send: async (request) => {
+      const at = now();
+      const waitMs = Math.min(attemptTimeoutMs, request.deadlineMs - at);
+      if (request.freshConnection !== true) return exchange(kept, request, waitMs);
+      // The agent's own timers stand still while a function is frozen; the clock does not.
+      if (Math.abs(at - freshAt) > FRESH_MS) {
+        fresh.close().catch(() => {});
+        fresh = openFresh();
+      }
+      freshAt = at;
+      try {
+        return await exchange(fresh, request, waitMs);
+      } finally {
+        freshAt = now();
+      }
     },
     close: async () => {
       await Promise.all([kept.destroy(), fresh.destroy()]);

@@ -54,9 +54,13 @@ function entryOf(at: number): Entry {
   };
 }
 
+const entries = Array.from({ length: run.warmUp + run.calls }, (_, at) => entryOf(at));
+
 /** From what a manifest says to what one call needs. */
 function callOf(at: number): Call {
-  const mapping = vendor.units({ entries: [entryOf(at)], account, secret, deployment: 'bench' });
+  const entry = entries[at];
+  if (entry === undefined) throw new Error(`no entry ${at}`);
+  const mapping = vendor.units({ entries: [entry], account, secret, deployment: 'bench' });
   const [unit] = mapping.units;
   if (unit === undefined) throw new Error(`no unit: ${JSON.stringify(mapping.unresolved)}`);
   return unit;

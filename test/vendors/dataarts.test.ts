@@ -311,7 +311,7 @@ describe('client', () => {
     expect(await register()).toEqual({ receipt: name, ambiguous: false });
     expect(server.seen).toHaveLength(3);
   });
-  it('asks for a connection of its own: one that died while idle would leave a doubt for ever', async () => {
+  it('asks for a connection that is new or just used: one that died while idle would leave a doubt for ever', async () => {
     server.answers(created);
     const { io, options, close } = surroundings();
     const asked: (boolean | undefined)[] = [];

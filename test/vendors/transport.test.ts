@@ -66,7 +66,7 @@ describe('transport', () => {
     ]);
   });
 
-  it('keeps connections alive, and opens a new one when asked', async () => {
+  it('keeps connections alive, and where a doubt would be costly only those in use within the last second', async () => {
     const sockets = new Set<unknown>();
     let requests = 0;
     const url = await listening(
@@ -76,7 +76,8 @@ describe('transport', () => {
         response.end();
       }),
     );
-    const made = transport();
+    let nowMs = Date.now();
+    const made = transport({ now: () => nowMs });
     const thrice = async (more: Partial<HttpRequest>) => {
       for (let call = 0; call < 3; call += 1) {
         await made.send(get(url, more));
@@ -86,7 +87,14 @@ describe('transport', () => {
     await thrice({});
     expect(sockets.size).toBe(1);
     await thrice({ freshConnection: true });
-    expect([sockets.size, requests]).toEqual([4, 6]);
+    expect([sockets.size, requests]).toEqual([2, 6]);
+    // As after a freeze: no timer has run, but time has passed.
+    nowMs += 1_100;
+    await thrice({ freshConnection: true });
+    expect([sockets.size, requests]).toEqual([3, 9]);
+    nowMs += 1_100;
+    await thrice({});
+    expect([sockets.size, requests]).toEqual([3, 12]);
   });
 
   it('follows no redirect', async () => {

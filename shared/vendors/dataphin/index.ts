@@ -1,7 +1,7 @@
 import type { Vendor } from '../vendor.ts';
 import { checkDataset, datasetBlock, entryBlock } from './blocks.ts';
 import { connect } from './client.ts';
-import { units } from './mapping.ts';
+import { label, units } from './mapping.ts';
 import { accountOf, readSecret, secretSchema } from './secret.ts';
 import { MAX_DETAILS } from './wire.ts';
 
@@ -15,6 +15,7 @@ export const dataphin: Vendor = {
   blocks: { dataset: datasetBlock, entry: entryBlock, check: checkDataset },
   secret: secretSchema,
   account: (secret) => accountOf(readSecret(secret)),
+  label,
   units,
   connect,
 };

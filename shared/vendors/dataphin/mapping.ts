@@ -211,11 +211,12 @@ function extOptions(source: Table, target: Table): JsonObject {
 
 /** Warnings, by name key, for tables that seem to be given once by GUID and once by properties: Dataphin's edges do not meet there. */
 function twinWarnings(entries: readonly Entry[], tableOf: TableOf): ReadonlyMap<string, string> {
+  const datasets = new Set(entries.flatMap((entry) => [...entry.from, ...entry.to]));
+  const tables = [...datasets].map(tableOf).filter((table) => typeof table !== 'string');
+  const [first] = tables;
+  if (tables.every(({ ref }) => ref.referenceType === first?.ref.referenceType)) return new Map();
   const seen = new Map<string, { guid?: TableRef; property?: TableRef }>();
-  for (const dataset of entries.flatMap((entry) => [...entry.from, ...entry.to])) {
-    const table = tableOf(dataset);
-    if (typeof table === 'string') continue;
-    const { ref } = table;
+  for (const { ref, table } of tables) {
     const guid = guidOf(ref);
     const tail =
       ref.referenceType === 'BY_GUID'
@@ -223,7 +224,7 @@ function twinWarnings(entries: readonly Entry[], tableOf: TableOf): ReadonlyMap<
         : ref.schema === undefined
           ? undefined
           : `${ref.schema}.${ref.name}`;
-    const known = table.table.dataset;
+    const known = table.dataset;
     for (const sign of [guid && `guid ${guid}`, tail && `tail ${tail}`, known && `dataset ${known}`]) {
       if (!sign) continue;
       const both = seen.get(sign) ?? {};
