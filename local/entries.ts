@@ -8,6 +8,8 @@ import { entry as registerWorker } from '../functions/register/worker.ts';
 import { entry as reconcileHttp } from '../functions/scheduled-reconcile/http.ts';
 import { entry as reconcileSchedule } from '../functions/scheduled-reconcile/schedule.ts';
 
+import { entry as vendorWire } from '../functions/vendor-wire/wire.ts';
+
 /** The functions as the platform would know them, by name. */
 export const entries = {
   'register-http': registerHttp,
@@ -18,6 +20,7 @@ export const entries = {
   // Before fetch-http: both have GET /lineage, and this one opens signed links as well.
   'fetch-web': fetchWeb,
   'fetch-http': fetchHttp,
+  'vendor-wire': vendorWire,
   'scheduled-reconcile': reconcileSchedule,
   'reconcile-http': reconcileHttp,
 } as const;

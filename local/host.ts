@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { Failure } from '../shared/core/failure.ts';
-import { findRoute, type HttpEntry } from '../shared/triggers/http.ts';
+import { findRoute, type HttpEntry, SECURITY_HEADERS } from '../shared/triggers/http.ts';
 import { problem } from '../shared/triggers/problem.ts';
 import type { Services } from '../shared/wiring.ts';
 import { invocation } from './invocation.ts';
@@ -34,15 +34,25 @@ export async function startHost(
     });
   });
   server.requestTimeout = TIMEOUT_MS;
+  // What is no HTTP never becomes a request.
+  server.on('clientError', (_error, socket) => {
+    const headers = Object.entries({ ...SECURITY_HEADERS, connection: 'close' }).map(
+      ([name, value]) => `${name}: ${value}\r\n`,
+    );
+    if (socket.writable) socket.end(`HTTP/1.1 400 Bad Request\r\n${headers.join('')}\r\n`);
+    else socket.destroy();
+  });
   await listen(server, port);
   const { port: actual } = server.address() as AddressInfo;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const refused = refuse(request, actual);
+    const refused = refuse(request, actual, services.settings.cors.origins);
     if (refused) return send(response, refused.status, refused.headers ?? {}, refused.body ?? '');
     // HEAD is GET without the body.
     if (request.method === 'HEAD') request.method = 'GET';
-    const picked = pick(request.method ?? 'GET', (request.url ?? '/').split('?', 1)[0] ?? '/');
+    // A browser asks whether a page of another site may; the function that would have to do it answers.
+    const asked = request.method === 'OPTIONS' ? request.headers['access-control-request-method'] : undefined;
+    const picked = pick(asked ?? request.method ?? 'GET', (request.url ?? '/').split('?', 1)[0] ?? '/');
     if ('allowed' in picked) {
       const answer = problem(405, `${request.method} is not offered here; use ${picked.allowed.join(' or ')}`);
       return send(response, answer.status, { ...answer.headers, allow: picked.allowed.join(', ') }, answer.body ?? '');
@@ -85,12 +95,13 @@ export async function startHost(
 }
 
 /** Browsers must not reach a service without keys through somebody's page: no foreign host name, no foreign origin. */
-function refuse(request: IncomingMessage, port: number) {
+function refuse(request: IncomingMessage, port: number, friends: readonly string[]) {
   const host = request.headers.host ?? '';
   const ours = ['127.0.0.1', 'localhost', '[::1]'].flatMap((name) => [name, `${name}:${port}`]);
   if (!ours.includes(host.toLowerCase())) return problem(421, 'this service answers on 127.0.0.1 and localhost only');
   const reading = request.method === 'GET' || request.method === 'HEAD';
   const { origin } = request.headers;
+  if (origin !== undefined && friends.includes(origin)) return undefined;
   const foreign = origin !== undefined && !ours.some((name) => origin === `http://${name}`);
   if (!reading && (foreign || request.headers['sec-fetch-site'] === 'cross-site')) {
     return problem(403, 'requests from other sites may not change anything here');
@@ -156,7 +167,7 @@ function send(
   body: string | Uint8Array,
 ): void {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  response.writeHead(status, { ...headers, 'content-length': String(bytes.byteLength) });
+  response.writeHead(status, { ...SECURITY_HEADERS, ...headers, 'content-length': String(bytes.byteLength) });
   response.end(bytes);
 }
 

@@ -7,7 +7,7 @@ import { Failure } from '../shared/core/failure.ts';
 import type { Graph } from '../shared/core/graph.ts';
 import { treeOf } from '../shared/formats/tree.ts';
 import { memoryLog } from '../shared/log.ts';
-import { readSettings } from '../shared/settings.ts';
+import { readKey, readSettings } from '../shared/settings.ts';
 import { TRUSTED } from '../shared/triggers/access.ts';
 import { problemOf } from '../shared/triggers/problem.ts';
 import { embeddedServices } from '../shared/wiring.ts';
@@ -15,11 +15,12 @@ import { lockDataDir } from './lock.ts';
 
 const USAGE = `npm run lineage -- <dataset> [--upstream | --downstream] [--depth 3] [--columns]
                             [--to <dataset>] [--owner <manifest>] [--job <job>] [--target <target>] [--outcome <outcome>]
-                            [--format tree|${FORMATS.join('|')}]
+                            [--from ledger|compare|plan|dataphin|dataarts] [--format tree|${FORMATS.join('|')}]
 npm run lineage -- --find <part of a name>
 
-<dataset> is namespace/name, or a vendor's name such as dataphin:odps.1.p.t. Asks the runtime that serves DATA_DIR, else reads
-DATA_DIR itself. Ends with 0 when there is an answer, 1 when there is none, 2 when the question is wrong.
+<dataset> is namespace/name, or a vendor's name such as dataphin:odps.1.p.t. Asks the runtime that serves DATA_DIR (or --url), else
+reads DATA_DIR itself. Where the runtime wants a key: --key, or better LINEAGE_KEY in the environment.
+Ends with 0 when there is an answer, 1 when there is none, 2 when the question is wrong. npm run -s keeps npm's own lines out.
 `;
 
 class Misuse extends Error {}
@@ -36,24 +37,34 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const { query, format } = asked;
+  const { query, format, runtime } = asked;
   query.set('format', format === 'tree' ? 'json' : format);
   const settings = readSettings();
-  const { status, text } = (await fromRuntime(settings.dataDir, query)) ?? (await fromFolder(query));
+  const { status, text } = (await fromRuntime(settings.dataDir, query, runtime)) ?? (await fromFolder(query));
   if (status !== 200) {
-    process.stderr.write(`${reasonIn(text)}\n`);
+    const how = status === 401 ? '\nGive the key with --key, or in LINEAGE_KEY.' : '';
+    process.stderr.write(`${reasonIn(text)}${how}\n`);
     return status === 400 ? 2 : 1;
   }
-  process.stdout.write(format === 'tree' ? asTree(text, query) : text.replace(/^\ufeff/, ''));
+  const shown = format === 'tree' ? asTree(text, query) : text.replace(/^\ufeff/, '');
+  process.stdout.write(shown.endsWith('\n') ? shown : `${shown}\n`);
   return 0;
 }
 
-function questionOf(args: readonly string[]): { query: URLSearchParams; format: string } | undefined {
+interface RuntimeAccess {
+  readonly url: string | undefined;
+  readonly key: string | undefined;
+}
+
+function questionOf(
+  args: readonly string[],
+): { query: URLSearchParams; format: string; runtime: RuntimeAccess } | undefined {
   const { values, positionals } = read(args);
   if (values.help) return undefined;
   const [dataset, ...rest] = positionals;
   if (rest.length > 0) throw new Misuse(`one dataset at a time; quote a name with spaces (${rest.join(' ')})`);
-  if (dataset === undefined && values.find === undefined && values.owner === undefined)
+  const whole = ['plan', 'dataarts'].includes(values.from ?? '');
+  if (dataset === undefined && values.find === undefined && values.owner === undefined && !whole)
     throw new Misuse('which dataset?');
   if (values.upstream && values.downstream)
     throw new Misuse('give --upstream or --downstream; without either it is both');
@@ -65,10 +76,10 @@ function questionOf(args: readonly string[]): { query: URLSearchParams; format: 
   const put = (name: string, value: string | undefined) => value !== undefined && query.set(name, value);
   put('dataset', dataset);
   put('q', values.find);
-  for (const name of ['depth', 'to', 'owner', 'job', 'target', 'outcome'] as const) put(name, values[name]);
+  for (const name of ['from', 'depth', 'to', 'owner', 'job', 'target', 'outcome'] as const) put(name, values[name]);
   if (values.upstream || values.downstream) query.set('direction', values.upstream ? 'upstream' : 'downstream');
   if (values.columns) query.set('level', 'column');
-  return { query, format };
+  return { query, format, runtime: { url: values.url, key: values.key ?? readKey() } };
 }
 
 function read(args: readonly string[]) {
@@ -80,6 +91,7 @@ function read(args: readonly string[]) {
       allowPositionals: true,
       options: {
         ...{ depth: text, to: text, owner: text, job: text, target: text, outcome: text, format: text, find: text },
+        ...{ from: text, key: text, url: text },
         ...{ upstream: flag, downstream: flag, columns: flag, help: { type: 'boolean', short: 'h' } as const },
       },
     });
@@ -89,11 +101,24 @@ function read(args: readonly string[]) {
 }
 
 /** The answer of the runtime that serves the folder; undefined when none does. */
-async function fromRuntime(dataDir: string, query: URLSearchParams): Promise<Answered | undefined> {
+async function fromRuntime(
+  dataDir: string,
+  query: URLSearchParams,
+  { url: given, key }: RuntimeAccess,
+): Promise<Answered | undefined> {
+  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const ask = async (url: string): Promise<Answered> => {
+    const answer = await fetch(`${url.replace(/\/+$/, '')}/lineage?${query}`, { headers });
+    return { status: answer.status, text: await answer.text() };
+  };
+  if (given !== undefined) {
+    return ask(given).catch((thrown: unknown) => {
+      throw new Error(`${given} does not answer (${thrown instanceof Error ? thrown.message : String(thrown)})`);
+    });
+  }
   try {
     const { url } = JSON.parse(await readFile(join(dataDir, 'runtime.json'), 'utf8')) as { url: string };
-    const answer = await fetch(`${url}/lineage?${query}`);
-    return { status: answer.status, text: await answer.text() };
+    return await ask(url);
   } catch {
     return undefined;
   }
@@ -156,6 +181,9 @@ function asTree(text: string, query: URLSearchParams): string {
   return `${treeOf(graph, start, shown)}${on}`;
 }
 
+// Whoever reads may have seen enough (`| head`).
+process.stdout.on('error', () => process.exit(0));
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (thrown) {
@@ -163,6 +191,3 @@ try {
   process.stderr.write(`${thrown instanceof Error ? thrown.message : String(thrown)}\n${misuse ? `\n${USAGE}` : ''}`);
   process.exitCode = misuse || (thrown instanceof Failure && thrown.kind === 'invalid') ? 2 : 1;
 }
-
-// Whoever reads may have seen enough (`| head`).
-process.stdout.on('error', () => process.exit(0));

@@ -40,7 +40,12 @@ const SHOTS: Readonly<Record<string, Shot>> = {
     },
   },
   phone: { options: PHONE, path: lineage({ dataset: ENRICHED, depth: '1' }) },
-  overview: { options: DESK, path: '/' },
+  compare: {
+    options: DESK,
+    path: lineage({ dataset: ENRICHED, depth: '2', from: 'compare' }),
+    act: (page) => page.locator('.pick').nth(1).click(),
+  },
+  overview: { options: { viewport: { width: 1440, height: 1000 } }, path: '/' },
 };
 
 /** Every owner has a status, so every page has something to show. */
@@ -51,6 +56,38 @@ async function settled(runtime: Runtime): Promise<void> {
     if (Date.now() > end) throw new Error('the sample manifests did not converge within 20 s');
     await new Promise((done) => setTimeout(done, 100));
   }
+}
+
+/** DataArts may be read, Dataphin has found an edge of its own, and somebody has deleted one there. */
+async function drift({ vendors, services }: Runtime): Promise<void> {
+  const seed = (vendor: string, body: object) =>
+    fetch(`${vendors[vendor]}/_sandbox/seed`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  const guid = (name: string) => `odps.300000001.shop.${name}`;
+  await seed('dataarts', { bulkRead: true });
+  await seed('dataphin', { parsedLineage: [{ source: guid('legacy_rates'), target: guid('orders_enriched') }] });
+  const dataphin = (await services.deps.targets()).list.find((each) => each.name === 'dataphin');
+  const end = (name: string) => ({ referenceType: 'BY_GUID', guid: guid(name), metadataType: 'TABLE' });
+  await dataphin?.client.withdraw?.(
+    {
+      from: [{ name: guid('orders_enriched') }],
+      to: [{ name: guid('customer_360') }],
+      spec: { source: end('orders_enriched'), target: end('customer_360') },
+      columns: [],
+      options: {},
+      cascade: true,
+    },
+    { deadlineMs: Date.now() + 5_000 },
+  );
+}
+
+/** A pass, so that there is a report of one. */
+async function pass({ url }: Runtime): Promise<void> {
+  await fetch(`${url}/reconcile`, { method: 'POST', body: '{}' });
+  await new Promise((done) => setTimeout(done, 1_500));
 }
 
 const executablePath = PLACES.find((path) => existsSync(path));
@@ -75,6 +112,8 @@ try {
     if (key === troubled) await new Promise((done) => setTimeout(done, 1_500));
   }
   await settled(runtime);
+  await drift(runtime);
+  await pass(runtime);
   await mkdir(FOLDER, { recursive: true });
   for (const [name, { options, path, act }] of Object.entries(SHOTS)) {
     const context = await browser.newContext(options);

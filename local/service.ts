@@ -18,7 +18,10 @@ export async function serviceUrl(given: string | undefined): Promise<string> {
 export async function post(url: string, path: string, body: unknown): Promise<unknown> {
   const headers = { 'content-type': 'application/json' };
   const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
-  const value = (await answer.json()) as { detail?: string };
-  if (!answer.ok) throw new Error(value.detail ?? `${path} answered ${answer.status}`);
+  const value = (await answer.json()) as { detail?: string; errors?: readonly { path: string; message: string }[] };
+  if (!answer.ok) {
+    const errors = (value.errors ?? []).map((each) => `\n  ${each.path}: ${each.message}`).join('');
+    throw new Error(`${value.detail ?? `${path} answered ${answer.status}`}${errors}`);
+  }
   return value;
 }

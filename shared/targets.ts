@@ -1,17 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type * as z from 'zod';
-import type { Target, Targets } from './converge/deps.ts';
+import type { Target, TargetMode, Targets } from './converge/deps.ts';
 import { digest } from './core/digest.ts';
 import { asFailure, Failure } from './core/failure.ts';
 import { canonicalJson, type JsonObject } from './core/json.ts';
 import { createTransport } from './http/transport.ts';
 import { type AccountBudget, ledgerBudget } from './ledger/budget.ts';
+import { ledgerCircuit } from './ledger/circuit.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { Log } from './log.ts';
 import type { Secrets } from './secrets/secrets.ts';
+import { guarded } from './vendors/guarded.ts';
 import { vendors } from './vendors/index.ts';
-import type { Vendor } from './vendors/vendor.ts';
+import { renewed } from './vendors/renewed.ts';
+import { wrongKeys } from './vendors/secret.ts';
+import type { Vendor, VendorIo } from './vendors/vendor.ts';
 
 const PREFIX = 'lineage/';
 /** Who may call us, and the key of share links: no targets. */
@@ -26,6 +29,8 @@ export interface TargetOptions {
   /** A globally unique id. */
   readonly id: () => string;
   readonly simulated?: Simulated;
+  /** What may be done at which target; `sync` unless given. */
+  readonly modes?: Readonly<Record<string, TargetMode>>;
   /** Told when targets come, go, or cannot be used. */
   readonly log?: Log;
   /** Epoch milliseconds. */
@@ -38,7 +43,7 @@ export interface TargetOptions {
  * target unusable.
  */
 export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promise<Targets> {
-  const { ledger, id, simulated = {}, log, now = Date.now } = options;
+  const { ledger, id, simulated = {}, modes = {}, log, now = Date.now } = options;
   let said = '';
   const open = new Map<string, { readonly version: string; readonly target: Target }>();
   return async () => {
@@ -99,18 +104,42 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
     const transport = createTransport(typeof pem === 'string' ? { caPem: pem } : {});
     const budget = budgetOf(secret, real ? vendor.limits : {});
     const { permit } = ledgerBudget({ ledger, account, budget, now, sleep, id });
-    const client = vendor.connect(secret, {
+    const circuit = ledgerCircuit({ ledger, account, target: name, secret: tagOf(version), now, id, log });
+    const io: VendorIo = {
       transport,
       now,
       nonce: () => randomBytes(16).toString('hex'),
       random: Math.random,
       sleep,
       permit,
-    });
-    const target: Target = { name, vendor, account, secret, client };
+    };
+    const renew = async () => {
+      const newer = real && (await newerSecret(name, vendor, { version, account }));
+      return newer ? vendor.connect(newer, io) : undefined;
+    };
+    const client = renewed(vendor.connect(secret, io), renew);
+    const mode = modes[name] ?? 'sync';
+    const target: Target = { name, vendor, account, secret, client: guarded(client, circuit), mode, budget, circuit };
     open.set(name, { version, target });
     return target;
   }
+
+  /** Another secret of the same account than the one that was refused, read now; undefined when there is none. */
+  async function newerSecret(
+    name: string,
+    vendor: Vendor,
+    refused: { readonly version: string; readonly account: string },
+  ): Promise<JsonObject | undefined> {
+    const raw = await secrets.refresh?.(PREFIX + name).catch(() => undefined);
+    if (raw === undefined || digest(canonicalJson(raw)) === refused.version) return undefined;
+    const parsed = vendor.secret.safeParse(raw);
+    return parsed.success && vendor.account(parsed.data) === refused.account ? parsed.data : undefined;
+  }
+}
+
+/** Twelve bits: enough to see that a secret changed, too few to tell a guessed one from another. */
+function tagOf(version: string): string {
+  return version.slice(0, 2);
 }
 
 /** What the secret allows, else what the vendor's documents say. */
@@ -125,9 +154,4 @@ function budgetOf(secret: JsonObject, limits: AccountBudget): AccountBudget {
 
 async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   await delay(ms, undefined, signal ? { signal } : {});
-}
-
-/** Which keys are wrong and why, never a value: zod's messages name types and keys only. */
-function wrongKeys(error: z.ZodError): string {
-  return error.issues.map((issue) => `${issue.path.join('.') || 'secret'}: ${issue.message}`).join('; ');
 }

@@ -14,6 +14,8 @@ import type { Services } from './wiring.ts';
 
 /** A rotated secret is seen within this time. */
 const SECRETS_TTL_MS = 60_000;
+/** After refused credentials at once, but not more often than this. */
+const SECRETS_REFRESH_MS = 5_000;
 /** No ledger call takes longer, with all its attempts; leases count on it. */
 const LEDGER_MS = 5_000;
 /** Lambda's clocks are far better than this; leases and waits count on it. */
@@ -27,21 +29,23 @@ export function awsServices(settings: Settings, options: { readonly log?: Log } 
   const { table, bucket, queueUrl, secretPrefix } = complete(settings);
   const log = options.log ?? createLog({ service: 'lineage-functions', level: settings.logLevel });
   const manifests = s3Manifests(bucket);
-  const cache = { ttlMs: SECRETS_TTL_MS, listTtlMs: SECRETS_TTL_MS, now: Date.now };
+  const cache = { ttlMs: SECRETS_TTL_MS, listTtlMs: SECRETS_TTL_MS, refreshEveryMs: SECRETS_REFRESH_MS, now: Date.now };
   const secrets = cachedSecrets(secretsOnUse(secretPrefix), cache);
   const { hold } = settings;
   const ledger = dynamodbLedger(table, { callMs: LEDGER_MS });
+  const queue = queueOnUse(queueUrl);
   const id = () => randomBytes(15).toString('base64url');
   return {
     settings,
     log,
     secrets,
+    spread: queue,
     deps: {
       ledger,
-      queue: queueOnUse(queueUrl),
+      queue,
       manifests,
       log,
-      targets: targetsOf(secrets, { ledger, id, log }),
+      targets: targetsOf(secrets, { ledger, id, log, modes: settings.modes }),
       naming: namingFile(manifests),
       ledgerCheck: ledgerCheck(ledger, manifests, id),
       now: Date.now,
@@ -50,6 +54,7 @@ export function awsServices(settings: Settings, options: { readonly log?: Log } 
       alive: (lease) => lease.until > Date.now(),
       settings: {
         deployment: settings.deployment,
+        ...(settings.webUrl === undefined ? {} : { webUrl: settings.webUrl }),
         policy: { ratio: hold.withdrawRatio, singleRemoval: hold.singleRemovalLimit, smallTarget: hold.smallTarget },
         graceMs: settings.vanishGraceMs,
         lateBoundMs: settings.unknownWaitMs,
@@ -79,11 +84,13 @@ function complete({ aws = { secretPrefix: '' } }: Settings) {
 
 function queueOnUse(url: string): Queue {
   let opened: Promise<Queue> | undefined;
+  const open = () => {
+    opened ??= import('./queue/sqs.ts').then(({ sqsQueue }) => sqsQueue(url));
+    return opened;
+  };
   return {
-    async send(message, options) {
-      opened ??= import('./queue/sqs.ts').then(({ sqsQueue }) => sqsQueue(url));
-      return (await opened).send(message, options);
-    },
+    send: async (message, options) => (await open()).send(message, options),
+    sendMany: async (messages, options) => (await open()).sendMany(messages, options),
   };
 }
 

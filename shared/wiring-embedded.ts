@@ -16,6 +16,7 @@ import { targetsOf } from './targets.ts';
 import type { EmbeddedOptions, EmbeddedServices } from './wiring.ts';
 
 const SECRETS_TTL_MS = 2_000;
+const SECRETS_REFRESH_MS = 250;
 const MAX_ATTEMPTS = 8;
 
 /**
@@ -31,7 +32,11 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
   const ledger = sqliteLedger(file);
   const queue = sqliteQueue(file, { now: Date.now, maxAttempts: MAX_ATTEMPTS });
   const manifests = folderManifests(bucket);
-  const secrets = cachedSecrets(fileSecrets(join(dataDir, 'secrets')), { ttlMs: SECRETS_TTL_MS, now: Date.now });
+  const secrets = cachedSecrets(fileSecrets(join(dataDir, 'secrets')), {
+    ttlMs: SECRETS_TTL_MS,
+    refreshEveryMs: SECRETS_REFRESH_MS,
+    now: Date.now,
+  });
   const life = randomBytes(6).toString('base64url');
   const id = () => `${life}-${randomBytes(9).toString('base64url')}`;
   const deps: ConvergeDeps = {
@@ -39,7 +44,13 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
     queue,
     manifests,
     log,
-    targets: targetsOf(secrets, { ledger, id, log, ...(options.simulated ? { simulated: options.simulated } : {}) }),
+    targets: targetsOf(secrets, {
+      ledger,
+      id,
+      log,
+      modes: settings.modes,
+      ...(options.simulated ? { simulated: options.simulated } : {}),
+    }),
     naming: namingFile(manifests),
     ledgerCheck: ledgerCheck(ledger, manifests, id),
     ...(options.parse ? { parse: options.parse } : {}),
@@ -48,6 +59,7 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
     alive: (lease) => lease.token.startsWith(`${life}-`) && lease.until > Date.now(),
     settings: {
       deployment: settings.deployment,
+      ...(settings.webUrl === undefined ? {} : { webUrl: settings.webUrl }),
       policy: {
         ratio: settings.hold.withdrawRatio,
         singleRemoval: settings.hold.singleRemovalLimit,

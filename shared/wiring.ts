@@ -3,6 +3,7 @@ import { Failure } from './core/failure.ts';
 import type { SqliteLedger } from './ledger/sqlite.ts';
 import type { Log } from './log.ts';
 import type { Parse } from './parse.ts';
+import type { Queue } from './queue/queue.ts';
 import type { SqliteQueue } from './queue/sqlite.ts';
 import type { Secrets } from './secrets/secrets.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -14,6 +15,8 @@ export interface Services {
   readonly log: Log;
   readonly deps: ConvergeDeps;
   readonly secrets: Secrets;
+  /** Where a pass sends what it finds for other workers to do; absent: it does the work itself. */
+  readonly spread?: Queue;
 }
 
 /** The services of one machine, with what only the local runtime needs of them. */

@@ -12,6 +12,8 @@ describe('settings', () => {
       vanishGraceMs: 1_000,
       unknownWaitMs: 120_000,
       logLevel: 'info',
+      modes: {},
+      planKeptMs: 604_800_000,
       hold: { withdrawRatio: 0.3, singleRemovalLimit: 100, smallTarget: 10 },
       openlineage: {
         runs: 3,
@@ -21,7 +23,10 @@ describe('settings', () => {
         selfEdges: true,
         keepSql: false,
         runExpiryMs: 604_800_000,
+        archiveDays: 30,
+        inboxDays: 30,
       },
+      flinkSource: { on: true, namespaces: [], temporary: 'contract' },
     });
   });
 
@@ -45,6 +50,16 @@ describe('settings', () => {
       OPENLINEAGE_SELF_EDGES: 'drop',
       OPENLINEAGE_KEEP_SQL: 'yes',
       OPENLINEAGE_RUN_EXPIRY: '0.5',
+      OPENLINEAGE_ARCHIVE_DAYS: '7',
+      OPENLINEAGE_INBOX_DAYS: '8',
+      FLINK_SOURCE: 'Off',
+      FLINK_SOURCE_NAMESPACES: 'a, b,a',
+      FLINK_SOURCE_NAME: 'orders-*',
+      FLINK_SOURCE_LABEL: 'team=orders|billing',
+      FLINK_SOURCE_STATUS: 'running',
+      FLINK_SOURCE_TEMPORARY: 'drop',
+      MODES: 'dataphin=upsert-only, dataarts/finance=report-only',
+      PLAN_DAYS: '2',
       PATH: '/usr/bin',
     });
     expect(settings).toEqual({
@@ -56,6 +71,8 @@ describe('settings', () => {
       vanishGraceMs: 0,
       unknownWaitMs: 1_250,
       logLevel: 'warn',
+      modes: { dataphin: 'upsert-only', 'dataarts/finance': 'report-only' },
+      planKeptMs: 172_800_000,
       hold: { withdrawRatio: 0.5, singleRemovalLimit: 7, smallTarget: 0 },
       openlineage: {
         runs: 1,
@@ -65,6 +82,16 @@ describe('settings', () => {
         selfEdges: false,
         keepSql: true,
         runExpiryMs: 43_200_000,
+        archiveDays: 7,
+        inboxDays: 8,
+      },
+      flinkSource: {
+        on: false,
+        namespaces: ['a', 'b'],
+        name: 'orders-*',
+        label: { key: 'team', values: ['orders', 'billing'] },
+        status: 'RUNNING',
+        temporary: 'drop',
       },
     });
   });

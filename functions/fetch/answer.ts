@@ -5,12 +5,16 @@ import { dot } from '../../shared/formats/dot.ts';
 import { mermaid } from '../../shared/formats/mermaid.ts';
 import { openlineage } from '../../shared/formats/openlineage-export.ts';
 import { SVG_STYLE, svg } from '../../shared/formats/svg.ts';
+import { withEvidence } from '../../shared/intake/evidence.ts';
 import { type Answer, json, type Request } from '../../shared/triggers/http.ts';
 import { problem, problemOf } from '../../shared/triggers/problem.ts';
 import type { Services } from '../../shared/wiring.ts';
+import { compare } from './compare.ts';
 import { lineage } from './fetch.ts';
 import { liveLineage, liveProblem, liveStart } from './live.ts';
+import { liveDatasets } from './live-dataset.ts';
 import { lineagePage, type PageData, policyHash } from './page/page.ts';
+import { planned } from './planned.ts';
 import { type Asked, CONTENT_TYPES, type Format, readQuery } from './query.ts';
 
 export interface AnswerOptions {
@@ -34,7 +38,9 @@ export async function answerLineage(request: Request, services: Services, option
   }
   try {
     const graph = asked.from === 'ledger' ? await lineage(asked, services) : await live(asked, request, services);
-    return 'status' in graph ? asPage(graph, asked, options) : rendered(graph, asked, services, options);
+    if ('status' in graph) return asPage(graph, asked, options);
+    const told = asked.from === 'ledger' && asked.format === 'json' ? await withEvidence(graph, services.deps) : graph;
+    return rendered(told, asked, services, options);
   } catch (thrown) {
     if (asked.format !== 'html' || !(thrown instanceof Failure)) throw thrown;
     return asPage(problemOf(thrown), asked, options);
@@ -94,7 +100,7 @@ function pageData(asked: Asked, { explore }: AnswerOptions, rest: Pick<PageData,
   const { dataset, to, q, owner, job, target, outcome, direction, depth, level, from, expires } = asked;
   const filter = Object.entries({ owner, job, target, outcome }).filter((each) => each[1] !== undefined);
   return {
-    explore: explore && from === 'ledger',
+    explore: explore && ['ledger', 'compare', 'plan'].includes(from),
     asked: {
       ...(dataset === undefined ? {} : { dataset }),
       ...(to === undefined ? {} : { to }),
@@ -112,6 +118,26 @@ function pageData(asked: Asked, { explore }: AnswerOptions, rest: Pick<PageData,
 
 /** Asks the vendor now, and answers in the ledger's shape. */
 async function live(asked: Asked, request: Request, services: Services): Promise<Graph | Answer> {
+  if (asked.from.startsWith('flink')) return liveFlink(asked, request, services);
+  try {
+    const { dataset, from } = asked;
+    if (from === 'plan') return await planned(asked, request.deadlineMs, services);
+    if (from !== 'compare') return await liveDatasets(from, asked, request.deadlineMs, services);
+    return await compare({ ...asked, dataset: dataset ?? '' }, request.deadlineMs, services);
+  } catch (thrown) {
+    return refused(thrown, asked, services);
+  }
+}
+
+function refused(thrown: unknown, { from }: Asked, services: Services): Answer {
+  const answer = liveProblem(thrown);
+  if (answer.status >= 500) {
+    services.log.warn('a vendor could not be asked', { target: from, reason: asFailure(thrown).message });
+  }
+  return answer;
+}
+
+async function liveFlink(asked: Asked, request: Request, services: Services): Promise<Graph | Answer> {
   const { start, problems } = liveStart(asked);
   if (start === undefined) return problem(400, 'the query has problems', problems);
   const { from, namespace, direction, depth, level, temporary } = asked;
@@ -120,10 +146,6 @@ async function live(asked: Asked, request: Request, services: Services): Promise
     const whole = { ...question, ...(namespace === undefined ? {} : { namespace }) };
     return await liveLineage(from, whole, request.deadlineMs, services);
   } catch (thrown) {
-    const answer = liveProblem(thrown);
-    if (answer.status >= 500) {
-      services.log.warn('a vendor could not be asked', { target: from, reason: asFailure(thrown).message });
-    }
-    return answer;
+    return refused(thrown, asked, services);
   }
 }

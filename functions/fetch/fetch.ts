@@ -1,5 +1,5 @@
 import { Failure } from '../../shared/core/failure.ts';
-import { type Graph, type GraphOptions, graphOf } from '../../shared/core/graph.ts';
+import { type Graph, type GraphOptions, graphOf, namesOf } from '../../shared/core/graph.ts';
 import { type EdgeFilter, filtered, isFilter } from '../../shared/core/graph-filter.ts';
 import type { UnitState } from '../../shared/core/unit-state.ts';
 import type { Services } from '../../shared/wiring.ts';
@@ -57,16 +57,29 @@ async function around(
   const directions: readonly Direction[] = query.direction === 'both' ? ['upstream', 'downstream'] : [query.direction];
   const reached = await reach({ start, directions, depth: query.depth, most: skip + query.limit }, reader);
   if (reached.units.length === 0) {
-    const known = (await reader.at([start], 1)).get(start)?.units ?? [];
+    const known = await at(start, reader);
     if (known.length === 0) throw new Failure('missing', `no lineage is known for ${start.slice(0, 300)}`);
-    const { nodes } = await graphFor(known, query, services);
+    const { nodes } = await graphFor(known, query, services, { names: reached.names });
     return { nodes: nodes.filter((node) => node.id === start || node.names.includes(start)), edges: [] };
   }
   const units = reached.units.slice(skip);
-  const graph = filtered(await graphFor(units, query, services, reached.keeps), query, start);
+  const graph = filtered(await graphFor(units, query, services, reached), query, start);
   const whole = isFilter(query) ? graph : await withMore(graph, { ...reached, units }, reader);
   const end = skip + query.limit;
   return { ...whole, ...(reached.full && end < FURTHEST ? { next: String(end) } : {}) };
+}
+
+/** A few units of a dataset, on either side of it and under any of its names. */
+async function at(start: string, reader: UnitReader): Promise<readonly UnitState[]> {
+  const alike = await reader.alike([start]);
+  const names = [
+    start,
+    ...alike.flatMap((unit) => unit.from.concat(unit.to).flatMap((each) => namesOf(each, unit.vendor))),
+  ];
+  const sides = await Promise.all(
+    (['upstream', 'downstream'] as const).map((direction) => reader.at([...new Set(names)], direction, 1)),
+  );
+  return [...new Set([...alike, ...sides.flatMap((pages) => [...pages.values()].flatMap(({ units }) => units))])];
 }
 
 function offset(after: string | undefined): number {
@@ -88,8 +101,8 @@ async function path(
   if (query.direction !== 'upstream') ways.push([from, to]);
   if (query.direction !== 'downstream') ways.push([to, from]);
   for (const [start, end] of ways) {
-    const { units, keeps } = await between(start, end, query.depth, reader);
-    if (units.length > 0) return filtered(await graphFor(units, query, services, keeps), query, from);
+    const way = await between(start, end, query.depth, reader);
+    if (way.units.length > 0) return filtered(await graphFor(way.units, query, services, way), query, from);
   }
   const most = `${query.depth} edge${query.depth === 1 ? '' : 's'}`;
   throw new Failure('missing', `no path of at most ${most} between ${from.slice(0, 300)} and ${to.slice(0, 300)}`);
@@ -142,8 +155,10 @@ async function graphFor(
   units: readonly UnitState[],
   query: LineageQuery,
   services: Services,
-  keeps?: GraphOptions['keeps'],
+  walked: Pick<GraphOptions, 'keeps' | 'names'> = {},
 ): Promise<Graph> {
   const facts = await ownerFacts(units, services);
-  return graphOf(units, { columns: query.level === 'column', ...facts, ...(keeps ? { keeps } : {}) });
+  const { keeps, names } = walked;
+  const options = { ...(keeps ? { keeps } : {}), ...(names ? { names } : {}) };
+  return graphOf(units, { columns: query.level === 'column', ...facts, ...options });
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { isOwnerKey, statusKey } from '../../shared/core/owner-key.ts';
 import { unnamed } from '../../shared/intake/unnamed.ts';
+import { checkOwner, mayOwn } from '../../shared/triggers/access.ts';
 import { functionUrl, json, type Request } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
@@ -51,7 +52,7 @@ export const entry = functionUrl([
         limit,
         ...(after === undefined ? {} : { after }),
       });
-      const manifests = page.items.filter((each) => isOwnerKey(each.key));
+      const manifests = page.items.filter((each) => isOwnerKey(each.key) && mayOwn(request.caller, each.key));
       return json(200, { manifests, ...(page.next === undefined ? {} : { next: page.next }) });
     },
   },
@@ -59,8 +60,9 @@ export const entry = functionUrl([
     method: 'GET',
     path: '/manifests/{path+}',
     scope: 'fetch',
-    async handle({ params }, services) {
+    async handle({ params, caller }, services) {
       const owner = manifestOwner(params['path'] ?? '');
+      checkOwner(caller, owner);
       const object = await services.deps.manifests.get(owner);
       if (!object) return problem(404, `there is no manifest ${owner}`);
       const type = owner.endsWith('.json') ? 'application/json' : 'application/yaml';
@@ -82,9 +84,10 @@ export const entry = functionUrl([
     method: 'GET',
     path: '/status/{owner+}',
     scope: 'fetch',
-    async handle({ params, query }, services) {
+    async handle({ params, query, caller }, services) {
       const owner = params['owner'] ?? '';
       if (!isOwnerKey(owner)) return problem(400, 'not an owner key, e.g. manifests/orders.yaml');
+      checkOwner(caller, owner);
       const part = query.get('part') ?? '1';
       if (!/^[1-9]\d{0,4}$/.test(part)) return problem(400, 'part is a number from 1');
       const object = await services.deps.manifests.get(statusKey(owner, Number(part)));

@@ -82,16 +82,17 @@ export function readLink(bytes: Uint8Array): { value?: z.output<typeof body>; pr
   }
 }
 
-/** Paths below the URL of the fetch-web function: of the page, and of the picture for an `<img>`. */
+/** URLs of the page, and of the picture for an `<img>`: below `WEB_URL`, else paths below the URL of the fetch-web function. */
 export async function newLink(
   { expiresIn, depth, ...asked }: z.output<typeof body>,
   services: Services,
 ): Promise<{ readonly html: string; readonly svg: string; readonly expires: string }> {
   const expiresAt = Math.floor(services.deps.now() / 1_000) + expiresIn;
   const query = await signedQuery('/lineage', { ...asked, depth: String(depth) }, expiresAt, services);
+  const { webUrl = '' } = services.settings;
   return {
-    html: `/lineage?${query}&format=html`,
-    svg: `/lineage?${query}&format=svg`,
+    html: `${webUrl}/lineage?${query}&format=html`,
+    svg: `${webUrl}/lineage?${query}&format=svg`,
     expires: new Date(expiresAt * 1_000).toISOString(),
   };
 }

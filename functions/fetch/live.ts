@@ -37,20 +37,30 @@ export async function liveLineage(
 }
 
 async function targetNamed(name: string, services: Services) {
+  const target = await targetCalled(name, services);
+  const { lineage } = target.client;
+  if (lineage !== undefined) return { name: target.name, vendor: target.vendor, client: { lineage } };
+  throw new Failure(
+    'conflict',
+    `${name} shows no lineage of its own; put its credentials into the secret lineage/${name}`,
+    {
+      code: NOT_CONFIGURED,
+    },
+  );
+}
+
+/** The target of this name, or the only one of this vendor. Throws `Failure` `conflict` when there is none that can be used. */
+export async function targetCalled(name: string, services: Services): Promise<Target> {
   const { list, problems } = await services.deps.targets();
   const ofVendor = list.filter((each) => each.vendor.name === name);
   const target = list.find((each) => each.name === name) ?? (ofVendor.length === 1 ? ofVendor[0] : undefined);
-  const { lineage } = target?.client ?? {};
-  if (target !== undefined && lineage !== undefined)
-    return { name: target.name, vendor: target.vendor, client: { lineage } };
+  if (target !== undefined) return target;
   const wrong = problems.find((each) => each.target === name)?.message;
-  const why = target !== undefined ? `${name} shows no lineage of its own` : `${name} is not configured`;
-  throw new Failure('conflict', wrong ?? `${why}; put its credentials into the secret lineage/${name}`, {
-    code: NOT_CONFIGURED,
-  });
+  const why = `${name} is not configured; put its credentials into the secret lineage/${name}`;
+  throw new Failure('conflict', wrong ?? why, { code: NOT_CONFIGURED });
 }
 
-const NOT_CONFIGURED = 'not-configured';
+export const NOT_CONFIGURED = 'not-configured';
 
 type Pair = NonNullable<GraphEdge['columns']>[number];
 

@@ -6,7 +6,9 @@ import { nameDataset } from '../../shared/core/naming.ts';
 import { isOwnerKey, OWNER_PREFIXES, statusKey } from '../../shared/core/owner-key.ts';
 import { suggestRule } from '../../shared/formats/openlineage/suggest-rule.ts';
 import { titleOf } from '../../shared/formats/words.ts';
+import { unnamed } from '../../shared/intake/unnamed.ts';
 import type { Services } from '../../shared/wiring.ts';
+import { type VendorState, vendorStates } from './overview-vendors.ts';
 
 /** How everything stands, as far as one page can say. */
 export interface Overview {
@@ -15,11 +17,23 @@ export interface Overview {
   readonly manifests: readonly ManifestState[];
   /** Key of the last manifest shown; there are more. */
   readonly next?: string;
-  readonly vendors: readonly { readonly target: string; readonly title: string; readonly problem?: string }[];
+  readonly vendors: readonly VendorState[];
   /** Content of `status/reconcile/latest.json`, if a pass has written one. */
   readonly reconcile?: JsonObject;
   /** Edges of the manifests shown that a vendor has no names for. */
   readonly unresolved: readonly UnresolvedHere[];
+  /** Datasets that events name and no rule knows at some vendor. */
+  readonly unnamed: readonly UnnamedHere[];
+}
+
+export interface UnnamedHere {
+  readonly namespace: string;
+  readonly name: string;
+  readonly vendors: readonly string[];
+  readonly owner: string;
+  readonly lastSeen: string;
+  /** For naming.yaml, below `rules:`; to be corrected before use. */
+  readonly rule: JsonObject;
 }
 
 export interface UnresolvedHere {
@@ -53,18 +67,18 @@ export interface Attention {
 
 const MANIFESTS = 50;
 const ATTENTION = 50;
+const UNNAMED = 20;
 const STATUS_BYTES = 1_048_576;
 const AT_ONCE = 8;
 
 /** A page of the manifests with their status, and what waits for a person. */
 export async function overview(services: Services, after?: string): Promise<Overview> {
   const { deps } = services;
-  const [{ owners, next }, held, targets, latest] = await Promise.all([
+  const [{ owners, next }, held, latest, noted] = await Promise.all([
     ownersAfter(after ?? '', services),
     heldOwners(services),
-    // A public function has no right to the vendors' secrets: then it tells nothing of them.
-    deps.targets().catch(() => ({ list: [], problems: [] })),
     document('status/reconcile/latest.json', services),
+    unnamed({ limit: UNNAMED }, services).catch(() => ({ unresolved: [] })),
   ]);
   const statuses = await pMap(owners, async (owner) => [owner, await statusOf(owner, services)] as const, {
     concurrency: AT_ONCE,
@@ -86,12 +100,15 @@ export async function overview(services: Services, after?: string): Promise<Over
         : { state: status.state, at: status.at, counts: status.counts, problems: status.problems?.length ?? 0 }),
     })),
     ...(next === undefined ? {} : { next }),
-    vendors: [
-      ...targets.list.map((each) => ({ target: each.name, title: each.vendor.title })),
-      ...targets.problems.map((each) => ({ target: each.target, title: each.target, problem: each.message })),
-    ],
+    vendors: await vendorStates(
+      services,
+      statuses.map(([, status]) => status),
+    ),
     ...(latest === undefined ? {} : { reconcile: latest as JsonObject }),
     unresolved: await unresolvedIn(statuses, services),
+    unnamed: noted.unresolved.map(({ namespace, name, vendors, owner, lastSeen, rule }) => ({
+      ...{ namespace, name, vendors, owner, lastSeen, rule },
+    })),
   };
 }
 

@@ -10,15 +10,18 @@ const MOST = 20_000;
 /** Units, and which pairs of their tables lie on the way. */
 export interface Way {
   readonly units: readonly UnitState[];
+  /** Units that only tell further names of the datasets. */
+  readonly names: readonly UnitState[];
   keeps(unit: UnitState, from: number, to: number): boolean;
 }
 
-const NO_WAY: Way = { units: [], keeps: () => false };
+const NO_WAY: Way = { units: [], names: [], keeps: () => false };
 
 interface Side {
   readonly direction: Direction;
   readonly found: Map<string, UnitState>;
   readonly entered: Entered;
+  readonly names: Map<string, UnitState>;
   readonly seen: Set<string>;
   frontier: string[];
   steps: number;
@@ -33,6 +36,7 @@ export async function between(from: string, to: string, depth: number, reader: U
     direction,
     found: new Map(),
     entered: new Map(),
+    names: new Map(),
     seen: new Set([start]),
     frontier: [start],
     steps: 0,
@@ -53,7 +57,7 @@ export async function between(from: string, to: string, depth: number, reader: U
     next.frontier = step.next;
     next.steps += 1;
     const units = [...new Map([...down.found, ...up.found]).values()];
-    const path = shortest(units, from, to);
+    const path = shortest(units, [...down.names.values(), ...up.names.values()], from, to);
     if (path.units.length > 0) return path;
   }
   return NO_WAY;
@@ -67,7 +71,7 @@ async function narrower(down: Side, up: Side, reader: UnitReader): Promise<Side 
   const weights: { side: Side; weight: number }[] = [];
   for (const side of [down, up]) {
     if (side.frontier.length === 0) return undefined;
-    const pages = await reader.at(side.frontier.slice(0, PROBED), PROBED);
+    const pages = await reader.at(side.frontier.slice(0, PROBED), side.direction, PROBED);
     let weight = Math.max(0, side.frontier.length - PROBED);
     for (const { units, more } of pages.values()) weight += units.length + (more ? PROBED * PROBED : 0);
     weights.push({ side, weight });
@@ -76,8 +80,8 @@ async function narrower(down: Side, up: Side, reader: UnitReader): Promise<Side 
 }
 
 /** What of a set of units lies on a shortest way. */
-export function shortest(units: readonly UnitState[], from: string, to: string): Way {
-  const groups = nameGroups(units);
+export function shortest(units: readonly UnitState[], names: readonly UnitState[], from: string, to: string): Way {
+  const groups = nameGroups([...units, ...names]);
   const ends = new Map(
     units.map((unit) => [
       unit.id,
@@ -100,6 +104,7 @@ export function shortest(units: readonly UnitState[], from: string, to: string):
     (forth.get(a) ?? Number.POSITIVE_INFINITY) + 1 + (back.get(b) ?? Number.POSITIVE_INFINITY) === length;
   return {
     units: units.filter(({ id }) => ends.get(id)?.from.some((a) => ends.get(id)?.to.some((b) => on(a, b)))),
+    names,
     keeps: ({ id }, i, j) => on(ends.get(id)?.from[i], ends.get(id)?.to[j]),
   };
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Problem } from '../../shared/core/edge.ts';
-import { OUTCOMES } from '../../shared/core/edge-outcome.ts';
+import { MARKS } from '../../shared/core/edge-outcome.ts';
 import type { Request } from '../../shared/triggers/http.ts';
 
 export const FORMATS = ['json', 'html', 'svg', 'mermaid', 'dot', 'openlineage', 'csv'] as const;
@@ -24,15 +24,18 @@ const parameters = z.strictObject({
   direction: z.enum(['upstream', 'downstream', 'both']).default('both'),
   depth: z.coerce.number('depth is a whole number').int('depth is a whole number').min(1).max(MAX_DEPTH).optional(),
   level: z.enum(['table', 'column']).optional(),
-  /** The ledger, or a target that is asked live. */
+  /** The ledger, a target that is asked live, all of them side by side, or the plan. */
   from: z
     .string()
-    .regex(/^(ledger|flink(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)?)$/, 'from is ledger, flink or flink/<account>')
+    .regex(
+      /^(ledger|compare|plan|(flink|dataphin|dataarts)(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)?)$/,
+      'from is ledger, compare, plan, or a target: flink, dataphin, dataarts, dataarts/<account> …',
+    )
     .default('ledger'),
   job: text,
   owner: text,
   target: text,
-  outcome: z.enum(OUTCOMES as [string, ...string[]]).optional(),
+  outcome: z.enum(MARKS as [string, ...string[]]).optional(),
   table: text,
   namespace: z.string().min(1).max(500).optional(),
   temporary: z.enum(['true', 'false']).optional(),
@@ -71,9 +74,19 @@ export function readQuery(
   if (value.q !== undefined && value.dataset !== undefined) {
     problems.push({ path: 'q', message: 'goes without dataset; it finds datasets by a part of their name' });
   }
-  if (value.from === 'ledger') {
+  const flink = value.from.startsWith('flink');
+  if (!flink) {
     for (const path of ['table', 'namespace', 'temporary'] as const) {
       if (value[path] !== undefined) problems.push({ path, message: 'goes with from=flink only' });
+    }
+  }
+  if (!flink && value.from !== 'ledger' && value.from !== 'plan') {
+    for (const path of ['to', 'q'] as const) {
+      if (value[path] !== undefined) problems.push({ path, message: 'goes with from=ledger only' });
+    }
+    // DataArts alone has a list of everything.
+    if (value.dataset === undefined && !value.from.startsWith('dataarts')) {
+      problems.push({ path: 'dataset', message: `give a dataset: ${value.from} is asked around one` });
     }
   }
   const { format = accepted(request.headers['accept']) } = value;

@@ -1,12 +1,14 @@
 import { type Graph, type More, nameGroups, namesOf, nodeId } from '../../shared/core/graph.ts';
 import type { UnitState, UnitTable } from '../../shared/core/unit-state.ts';
-import type { UnitReader } from './units.ts';
+import type { Direction, UnitReader } from './units.ts';
 
-export type Direction = 'upstream' | 'downstream';
+export type { Direction } from './units.ts';
 
 /** Units within reach of datasets. `cut`: names where the walk ended although there may be more, per direction. */
 export interface Reached {
   readonly units: readonly UnitState[];
+  /** Units that only tell further names of the datasets. */
+  readonly names: readonly UnitState[];
   readonly cut: Readonly<Record<Direction, ReadonlySet<string>>>;
   /** Whether the walk went from one table of a unit to another: of a unit of many tables, only those are of interest. */
   keeps(unit: UnitState, from: number, to: number): boolean;
@@ -45,6 +47,7 @@ export async function reach(walk: Walk, reader: UnitReader): Promise<Reached> {
   const found = new Map<string, UnitState>();
   const entered: Entered = new Map();
   const cut: Record<Direction, Set<string>> = { upstream: new Set(), downstream: new Set() };
+  const names = new Map<string, UnitState>();
   let full = false;
   for (const direction of walk.directions) {
     const seen = new Set([walk.start]);
@@ -55,13 +58,23 @@ export async function reach(walk: Walk, reader: UnitReader): Promise<Reached> {
         for (const name of frontier) cut[direction].add(name);
         break;
       }
-      const step = await expand(frontier, direction, seen, walk.most - found.size, { found, entered }, reader);
+      const room = walk.most - found.size;
+      const step = await expand(frontier, direction, seen, room, { found, entered, names }, reader);
       for (const name of step.unread) cut[direction].add(name);
       full ||= step.unread.length > 0;
       frontier = step.next;
     }
   }
-  return { units: [...found.values()], cut, full, keeps: keptBy(entered) };
+  // Where the answer ends, datasets go by all their names, too.
+  for (const unit of await reader.alike([...cut.upstream, ...cut.downstream])) names.set(unit.id, unit);
+  return { units: [...found.values()], names: [...names.values()], cut, full, keeps: keptBy(entered) };
+}
+
+/** What a walk has found so far. */
+export interface Walked {
+  readonly found: Map<string, UnitState>;
+  readonly entered: Entered;
+  readonly names: Map<string, UnitState>;
 }
 
 /** One step: the units at these names, and the names beyond them. `unread` are names not (wholly) read, because `most` was reached. */
@@ -70,7 +83,7 @@ export async function expand(
   direction: Direction,
   seen: Set<string>,
   most: number,
-  { found, entered }: { readonly found: Map<string, UnitState>; readonly entered: Entered },
+  { found, entered, names: telling }: Walked,
   reader: UnitReader,
 ): Promise<{ readonly next: string[]; readonly unread: string[] }> {
   const before = found.size;
@@ -85,7 +98,15 @@ export async function expand(
     }
     const names = queue.slice(at, at + NAMES_AT_ONCE);
     at += names.length;
-    const pages = await reader.at(names, room);
+    const pages = await reader.at(names, direction, room);
+    // Afterwards, for only what these units do not tell is asked.
+    for (const unit of await reader.alike(names)) {
+      telling.set(unit.id, unit);
+      for (const table of [...unit.from, ...unit.to]) {
+        const all = namesOf(table, unit.vendor);
+        if (all.some((name) => names.includes(name))) for (const name of all) add(name, seen, queue);
+      }
+    }
     for (const name of names) {
       const page = pages.get(name);
       if (page?.more) unread.push(name);
@@ -122,10 +143,11 @@ const COUNTED = 20;
 
 /** Writes on the nodes where an answer ends how many edges go on from there. */
 export async function withMore<G extends Graph>(graph: G, reached: Reached, reader: UnitReader): Promise<G> {
-  const groups = nameGroups(reached.units);
+  const known = [...reached.units, ...reached.names];
+  const groups = nameGroups(known);
   const drawn = new Set(graph.edges.map((edge) => JSON.stringify([edge.from, edge.to])));
   const names = new Map<string, Set<string>>();
-  for (const unit of reached.units) {
+  for (const unit of known) {
     for (const table of [...unit.from, ...unit.to]) {
       const id = groups.idOf(nodeId(table, unit.vendor));
       const all = names.get(id) ?? new Set<string>();
@@ -133,41 +155,32 @@ export async function withMore<G extends Graph>(graph: G, reached: Reached, read
       for (const name of namesOf(table, unit.vendor)) all.add(name);
     }
   }
-  const wanted = new Map<string, Direction[]>();
-  for (const direction of ['upstream', 'downstream'] as const) {
-    for (const name of reached.cut[direction]) {
-      const id = groups.idOf(name);
-      const list = wanted.get(id) ?? [];
-      wanted.set(id, list);
-      if (!list.includes(direction)) list.push(direction);
-    }
-  }
   const more = new Map<string, More>();
-  const ids = [...wanted.keys()];
-  for (let at = 0; at < ids.length; at += NAMES_AT_ONCE) {
-    const batch = ids.slice(at, at + NAMES_AT_ONCE);
-    const pages = await reader.at([...new Set(batch.flatMap((id) => [...(names.get(id) ?? [id])]))], COUNTED);
-    for (const id of batch) {
-      const own = names.get(id) ?? new Set([id]);
-      const counts = { upstream: new Set<string>(), downstream: new Set<string>() };
-      let atLeast = false;
-      for (const name of own) {
-        atLeast ||= pages.get(name)?.more === true;
-        for (const unit of pages.get(name)?.units ?? []) {
-          for (const direction of wanted.get(id) ?? []) {
+  for (const direction of ['upstream', 'downstream'] as const) {
+    const ids = [...new Set([...reached.cut[direction]].map((name) => groups.idOf(name)))];
+    for (let at = 0; at < ids.length; at += NAMES_AT_ONCE) {
+      const batch = ids.slice(at, at + NAMES_AT_ONCE).map((id) => ({ id, own: names.get(id) ?? new Set([id]) }));
+      const pages = await reader.at([...new Set(batch.flatMap(({ own }) => [...own]))], direction, COUNTED);
+      for (const { id, own } of batch) {
+        const others = new Set<string>();
+        let atLeast = false;
+        for (const name of own) {
+          const { units = [], more: further = false } = pages.get(name) ?? {};
+          atLeast ||= further;
+          for (const unit of units) {
             const [near, far] = sidesOf(unit, direction);
             if (!near.some((table) => namesOf(table, unit.vendor).some((each) => own.has(each)))) continue;
             for (const table of far) {
               const other = groups.idOf(nodeId(table, unit.vendor));
               const edge = direction === 'upstream' ? [other, id] : [id, other];
-              if (!drawn.has(JSON.stringify(edge))) counts[direction].add(other);
+              if (!drawn.has(JSON.stringify(edge))) others.add(other);
             }
           }
         }
+        if (others.size === 0 && !atLeast) continue;
+        const before = more.get(id) ?? { upstream: 0, downstream: 0 };
+        more.set(id, { ...before, [direction]: others.size, ...(atLeast ? { atLeast } : {}) });
       }
-      const [upstream, downstream] = [counts.upstream.size, counts.downstream.size];
-      if (upstream + downstream === 0 && !atLeast) continue;
-      more.set(id, { upstream, downstream, ...(atLeast ? { atLeast } : {}) });
     }
   }
   return {

@@ -1,7 +1,11 @@
-import { decodeUnit, type UnitState } from '../../shared/core/unit-state.ts';
+import { type Direction, edgeEntry, identityEntry, ownNameEntry } from '../../shared/core/unit-index.ts';
+import { decodeUnit, type UnitState, type UnitTable } from '../../shared/core/unit-state.ts';
 import type { Ledger, Page } from '../../shared/ledger/ledger.ts';
+import { blocks } from '../../shared/vendors/blocks.ts';
 
-/** Units that carry a name, at most as many as asked for and a page more; `more` when there are others. */
+export type { Direction } from '../../shared/core/unit-index.ts';
+
+/** Units at a name, at most as many as asked for; `more` when there are others. */
 export interface UnitsAtName {
   readonly units: readonly UnitState[];
   readonly more: boolean;
@@ -9,20 +13,24 @@ export interface UnitsAtName {
 
 /** Reads units, each at most once a question. */
 export interface UnitReader {
-  /** Units at each of these names, in the order of their keys. */
-  at(names: readonly string[], most: number): Promise<Map<string, UnitsAtName>>;
+  /** Units that each of these names feeds (downstream) or is fed by (upstream), in the order of their keys. */
+  at(names: readonly string[], direction: Direction, most: number): Promise<Map<string, UnitsAtName>>;
+  /** Units that tell further names of these datasets, as far as no unit read before has told them. */
+  alike(names: readonly string[]): Promise<readonly UnitState[]>;
   byKey(keys: readonly string[]): Promise<UnitState[]>;
-  /** A page of all units. */
-  page(options: { readonly after?: string; readonly limit: number }): Promise<Page<UnitState>>;
-  /** Datasets one of whose names carries this index entry. */
-  find(index: string, options: { readonly after?: string; readonly limit: number }): Promise<Page<string>>;
+  /** A page of all units, or of those with another index entry. */
+  page(options: { readonly entry?: string; readonly after?: string; readonly limit: number }): Promise<Page<UnitState>>;
 }
 
 const ROWS_AT_ONCE = 100;
+/** Vendors that something can be registered with. */
+const VENDORS = Object.entries(blocks).flatMap(([vendor, { entry }]) => (entry === undefined ? [] : [vendor]));
 
 /** A unit's row is a tombstone when it has no index entries: nothing of it matters any more. */
 export function ledgerReader(ledger: Ledger): UnitReader {
   const known = new Map<string, UnitState | undefined>();
+  /** Index entries that tell of names which are known already, or were asked for. */
+  const told = new Set<string>();
 
   async function byKey(keys: readonly string[]): Promise<UnitState[]> {
     const missing = [...new Set(keys.filter((key) => !known.has(key)))];
@@ -33,35 +41,53 @@ export function ledgerReader(ledger: Ledger): UnitReader {
         const rows = await ledger.getMany(batch);
         for (const key of batch) {
           const row = rows.get(key);
-          known.set(key, row?.index ? decodeUnit(row.body) : undefined);
+          const unit = row?.index ? decodeUnit(row.body) : undefined;
+          known.set(key, unit);
+          for (const table of unit === undefined ? [] : [...unit.from, ...unit.to]) learn(table, unit?.vendor ?? '');
         }
       }),
     );
     return keys.flatMap((key) => known.get(key) ?? []);
   }
 
-  async function keysAt(name: string, most: number): Promise<{ keys: string[]; more: boolean }> {
-    const page = await ledger.find(`dataset:${name}`, { limit: most });
-    return { keys: [...page.items], more: page.next !== undefined };
+  function learn(table: UnitTable, vendor: string): void {
+    const name = table.dataset ?? table.same;
+    if (name !== undefined) told.add(identityEntry(`${vendor}:${table.name}`)).add(ownNameEntry(vendor, name));
+  }
+
+  /** Entries that may tell more names: what a vendor's name stands for, and how the vendors call it. */
+  function untold(name: string): string[] {
+    const vendor = VENDORS.find((each) => name.startsWith(`${each}:`));
+    const entries = [
+      ...(vendor === undefined ? [] : [identityEntry(name)]),
+      ...VENDORS.filter((each) => each !== vendor).map((each) => ownNameEntry(each, name)),
+    ];
+    return entries.filter((entry) => !told.has(entry));
   }
 
   return {
     byKey,
-    async at(names, most) {
-      const found = await Promise.all(names.map((name) => keysAt(name, most)));
-      await byKey(found.flatMap(({ keys }) => keys));
+    async at(names, direction, most) {
+      const found = await Promise.all(names.map((name) => ledger.find(edgeEntry(name, direction), { limit: most })));
+      await byKey(found.flatMap(({ items }) => items));
       const pages = new Map<string, UnitsAtName>();
       for (const [at, name] of names.entries()) {
-        const { keys = [], more = false } = found[at] ?? {};
-        pages.set(name, { units: keys.flatMap((key) => known.get(key) ?? []), more });
+        const { items = [], next } = found[at] ?? {};
+        pages.set(name, { units: items.flatMap((key) => known.get(key) ?? []), more: next !== undefined });
       }
       return pages;
     },
-    async page(options) {
-      const page = await ledger.find('units', options);
+    async alike(names) {
+      const entries = [...new Set(names.flatMap(untold))];
+      for (const entry of entries) told.add(entry);
+      // One unit is enough to tell a name.
+      const found = await Promise.all(entries.map((entry) => ledger.find(entry, { limit: 1 })));
+      return byKey([...new Set(found.flatMap(({ items }) => items))]);
+    },
+    async page({ entry = 'units', ...options }) {
+      const page = await ledger.find(entry, options);
       const units = await byKey(page.items);
       return page.next === undefined ? { items: units } : { items: units, next: page.next };
     },
-    find: (index, options) => ledger.find(index, options),
   };
 }

@@ -1,11 +1,12 @@
 import * as z from 'zod';
-import { admit } from '../../shared/triggers/access.ts';
+import { admit, slowDown } from '../../shared/triggers/access.ts';
 import { type Answer, functionUrl, json, type Request } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { answerLineage } from './answer.ts';
 import { checkSigned } from './links.ts';
+import { marquezRoutes } from './marquez/routes.ts';
 import { overview } from './overview.ts';
 import { overviewPage } from './page/overview-page.ts';
 
@@ -19,10 +20,15 @@ async function opened(
   services: Services,
 ): Promise<{ by: 'link' | 'key' } | { refused: Answer }> {
   if (request.query.has('signature')) {
-    await checkSigned(path, request.query, services);
+    try {
+      await checkSigned(path, request.query, services);
+    } catch (thrown) {
+      await slowDown(services, { address: request.address, tried: request.query.get('signature') ?? '' });
+      throw thrown;
+    }
     return { by: 'link' };
   }
-  const access = await admit(request.headers['authorization'], 'fetch', 'public', services);
+  const access = await admit(request.headers['authorization'], 'fetch', 'public', services, request.address);
   return 'refused' in access ? { refused: access.refused } : { by: 'key' };
 }
 
@@ -58,8 +64,9 @@ export const entry = functionUrl(
         });
       },
     },
+    ...marquezRoutes,
   ],
-  { url: 'public' },
+  { url: 'public', tidy: true },
 );
 
 export const handler = onLambda(entry);

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { Problem } from '../../shared/core/edge.ts';
-import { MAX_BYTES } from '../../shared/core/manifest.ts';
+import { MAX_BYTES, type Manifest } from '../../shared/core/manifest.ts';
+import { namespacesOf } from '../../shared/core/manifest-namespaces.ts';
 import { formatOf, httpOwner, statusKey } from '../../shared/core/owner-key.ts';
+import { foreignKeys } from '../../shared/core/written-keys.ts';
 import { parse } from '../../shared/parse.ts';
-import { checkOwner } from '../../shared/triggers/access.ts';
+import { checkNamespaces } from '../../shared/triggers/access.ts';
 import { type Answer, functionUrl, json } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
+import { checkStored } from './confined.ts';
 import { manifestOwner, register, type Settled, store } from './register.ts';
+import { replay, replayQuestion } from './replay.ts';
 
 export const entry = functionUrl([
   {
@@ -16,8 +20,11 @@ export const entry = functionUrl([
     scope: 'register',
     async handle({ params, body, caller, deadlineMs }, services) {
       const owner = manifestOwner(params['path'] ?? '');
-      checkOwner(caller, owner);
-      return tooLarge(body, formatOf(owner)) ?? answerOf(owner, await register(owner, body, services, deadlineMs));
+      const large = tooLarge(body, formatOf(owner));
+      if (large) return large;
+      await checkStored(owner, caller, services);
+      const check = (manifest: Manifest) => checkNamespaces(caller, namespacesOf(manifest));
+      return answerOf(owner, await register(owner, body, services, deadlineMs, check));
     },
   },
   {
@@ -32,13 +39,37 @@ export const entry = functionUrl([
       if ('problems' in parsed) return answerOf('', parsed);
       const stored = format === 'json' ? body : Buffer.from(JSON.stringify(parsed.manifest));
       const owner = httpOwner(parsed.manifest.job ?? createHash('sha256').update(stored).digest('hex'));
-      checkOwner(caller, owner);
+      await checkStored(owner, caller, services);
+      checkNamespaces(caller, namespacesOf(parsed.manifest));
+      const foreign = foreignKeys(owner, parsed.manifest);
+      if (foreign.length > 0) return answerOf(owner, { problems: foreign });
       return tooLarge(stored, 'json') ?? answerOf(owner, await store(owner, stored, services, deadlineMs));
+    },
+  },
+  {
+    method: 'POST',
+    path: '/replay',
+    scope: 'register',
+    async handle({ body, caller, deadlineMs }, services) {
+      if (caller.owners !== undefined || caller.namespaces !== undefined)
+        return problem(403, `the key of ${caller.name} is confined, and the archive holds events of everybody`);
+      const read = replayQuestion.safeParse(jsonOf(body));
+      if (read.success) return json(200, await replay(read.data, services, deadlineMs));
+      const problems = read.error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
+      return problem(400, 'the question has problems', problems);
     },
   },
 ]);
 
 export const handler = onLambda(entry);
+
+function jsonOf(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
 
 function tooLarge(body: Uint8Array, format: 'json' | 'yaml'): Answer | undefined {
   const limit = MAX_BYTES[format];

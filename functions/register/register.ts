@@ -5,12 +5,17 @@ import type { StatusDocument } from '../../shared/converge/status.ts';
 import { judge } from '../../shared/converge/vanish.ts';
 import type { Problem } from '../../shared/core/edge.ts';
 import { Failure } from '../../shared/core/failure.ts';
+import type { Manifest } from '../../shared/core/manifest.ts';
 import { formatOf, isOwnerKey, statusKey } from '../../shared/core/owner-key.ts';
+import { foreignKeys } from '../../shared/core/written-keys.ts';
+import { putTogether } from '../../shared/intake/archive-batch.ts';
 import { publish } from '../../shared/intake/publish.ts';
 import { takeIn } from '../../shared/intake/take-in.ts';
+import { tidy } from '../../shared/intake/tidy.ts';
 import { parse } from '../../shared/parse.ts';
-import type { IntakeMessage, Message } from '../../shared/queue/queue.ts';
+import type { IntakeMessage, Message, PassMessage } from '../../shared/queue/queue.ts';
 import type { Services } from '../../shared/wiring.ts';
+import { continuePass } from '../scheduled-reconcile/pass.ts';
 import { reconcile } from '../scheduled-reconcile/reconcile.ts';
 
 /** How a request to store or remove a manifest ended: with its status, or unfinished and going on from the queue. */
@@ -25,10 +30,14 @@ export async function register(
   bytes: Uint8Array,
   services: Services,
   deadlineMs: number,
+  check: (manifest: Manifest) => void = () => {},
 ): Promise<Settled | { readonly problems: readonly Problem[] }> {
   const format = formatOf(owner);
   const parsed = await (services.deps.parse ?? parse)(bytes, format);
   if ('problems' in parsed) return { problems: parsed.problems };
+  const foreign = foreignKeys(owner, parsed.manifest);
+  if (foreign.length > 0) return { problems: foreign };
+  check(parsed.manifest);
   return store(owner, bytes, services, deadlineMs);
 }
 
@@ -46,10 +55,16 @@ export async function store(
 const LOOK_AGAIN_MS = 50;
 
 /** Converges an owner until it is settled or time is up; what is left then goes on from the queue. */
-export async function settle(owner: string, services: Services, deadlineMs: number): Promise<Settled> {
+export async function settle(
+  owner: string,
+  services: Services,
+  deadlineMs: number,
+  /** As `ConvergeRequest`'s. */
+  asked: { readonly askedAt?: number } = {},
+): Promise<Settled> {
   const { deps } = services;
   for (;;) {
-    const outcome = await converge({ owner, deadlineMs }, deps);
+    const outcome = await converge({ owner, deadlineMs, ...asked }, deps);
     if (outcome.kind === 'done') return { finished: true, status: outcome.status };
     if (outcome.kind === 'unchanged' || outcome.kind === 'absent' || outcome.kind === 'lost') {
       const status = await readStatus(owner, services);
@@ -94,9 +109,16 @@ export async function objectChange(
 }
 
 /** Work from our own queue. */
-export async function work(message: Message | IntakeMessage, services: Services, deadlineMs: number): Promise<void> {
+export async function work(
+  message: Message | IntakeMessage | PassMessage,
+  services: Services,
+  deadlineMs: number,
+): Promise<void> {
+  if (message.kind === 'pass') return continuePass(message.id, services, deadlineMs);
   if (message.kind === 'events') return takeIn(message, services);
   if (message.kind === 'publish') return publish(message.subject, services);
+  if (message.kind === 'archive') return putTogether(message.window, services, deadlineMs);
+  if (message.kind === 'tidy') return tidy(services, deadlineMs);
   if (message.kind === 'judge') return judge(message.target, message.ticket, services.deps);
   const { owner, ticket } = message;
   await converge({ owner, deadlineMs, ...(ticket === undefined ? {} : { ticket }) }, services.deps);

@@ -10,8 +10,9 @@ import { type Caller, mayName, mayOwn } from '../../shared/triggers/access.ts';
 import { INFLATED_BYTES, inflate } from '../../shared/triggers/body.ts';
 import { type Answer, functionUrl, json, type Request } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
-import { problem } from '../../shared/triggers/problem.ts';
+import { comeAgain, problem } from '../../shared/triggers/problem.ts';
 import type { Services } from '../../shared/wiring.ts';
+import { signedManifest } from './signed.ts';
 
 /** What a function URL takes; the same here, so that what works on one machine works there. */
 const BODY_BYTES = 6 * 1024 * 1024;
@@ -30,6 +31,8 @@ export const entry = functionUrl(
     // For clients that are given the function's own URL. On one machine this path belongs to the register function.
     { method: 'POST', path: '/lineage', scope: 'ingest', handle: single },
     { method: 'POST', path: '/api/v1/lineage/batch', scope: 'ingest', handle: batch },
+    // The same for orchestrators that send a manifest of their own: the signature is the key.
+    { method: 'POST', path: '/webhooks/manifest', scope: 'signed', handle: signedManifest },
   ],
   { url: 'public', tidy: true, maxBodyBytes: INFLATED_BYTES },
 );
@@ -142,9 +145,4 @@ async function store(
     services.log.error('events could not be stored', { count: events.length, reason: asFailure(thrown).message });
     return comeAgain('events cannot be stored now');
   }
-}
-
-function comeAgain(detail: string): Answer {
-  const answer = problem(503, `${detail}; send the request again`);
-  return { ...answer, headers: { ...answer.headers, 'retry-after': '1' } };
 }

@@ -1,10 +1,12 @@
-import pMap from 'p-map';
-import { converge } from '../../shared/converge/converge.ts';
+import type { ConvergeDeps } from '../../shared/converge/deps.ts';
 import { releaseHold } from '../../shared/converge/hold.ts';
 import { assumed } from '../../shared/converge/lost-ledger.ts';
-import { asFailure, Failure } from '../../shared/core/failure.ts';
-import { isOwnerKey, OWNER_PREFIXES } from '../../shared/core/owner-key.ts';
+import { Failure } from '../../shared/core/failure.ts';
+import { isOwnerKey } from '../../shared/core/owner-key.ts';
 import type { Services } from '../../shared/wiring.ts';
+import { convergeAll, type Here, passHere, SHORTEST_SLICE_MS } from './here.ts';
+import { spreadPass } from './spread.ts';
+import { newTally, type Tally } from './tally.ts';
 
 export interface ReconcileRequest {
   /** Only these owners; all of them by default. */
@@ -13,94 +15,90 @@ export interface ReconcileRequest {
   readonly adopt?: boolean;
   /** Id of held withdrawals that a person releases; they are applied in this pass. */
   readonly release?: string;
+  /** When a person asked for it (epoch ms): what a vendor refused before is tried again at once. */
+  readonly askedAt?: number;
 }
 
 /** What a pass did. */
 export interface ReconcileReport {
   readonly owners: number;
-  /** Owners by how their convergence ended (`unchanged`, `done`, `unfinished`, `busy`, `waiting`, `failed` …). */
+  /** Owners by how their convergence ended (`unchanged`, `done`, `unfinished`, `busy`, `waiting`, `failed` …), or `sent` to the queue. */
   readonly outcomes: Readonly<Record<string, number>>;
-  /** Owners that had nothing of their own changed but could not be looked at before time was up. */
+  /** Owners whose work goes on after this answer: sent to the queue, or not looked at before time was up (at least one then). */
   readonly left: number;
   readonly failures: readonly { readonly owner: string; readonly reason: string }[];
 }
 
-const OWNERS_AT_ONCE = 4;
-const SHORTEST_SLICE_MS = 10_000;
-
-/** Converges every owner, in the bucket or in the ledger: whatever was missed, interrupted or left pending is settled. */
+/**
+ * Converges every owner, in the bucket or in the ledger: whatever was missed, interrupted or left pending is settled. Where other workers
+ * take from a queue, all owners at once are only looked through, and what needs work is sent there.
+ */
 export async function reconcile(
   services: Services,
   deadlineMs: number,
   request: ReconcileRequest,
 ): Promise<ReconcileReport> {
-  const { log } = services;
-  const adopting = { ...services.deps, ledgerCheck: undefined, targets: () => assumed(services.deps.targets) };
-  const { ledgerCheck: _known, ...trusted } = adopting;
-  const deps = request.adopt ? trusted : services.deps;
-  const owners =
-    request.release === undefined
-      ? [...(request.owners ?? (await everyOwner(services)))].filter(isOwnerKey)
-      : await releaseHold(request.release, deps);
-  if (request.adopt) await allUsable(deps);
-  const outcomes: Record<string, number> = {};
-  const failures: { owner: string; reason: string }[] = [];
+  const { deps, spread } = services;
+  const everything = request.owners === undefined && request.release === undefined;
+  if (everything && !request.adopt && spread !== undefined && !(await deps.ledgerCheck?.lost())) {
+    const found = await spreadPass({ deadlineMs, again: true }, deps, spread, async () => undefined);
+    const { tally } = found?.pass.state ?? { tally: newTally() };
+    return told(tally, found === undefined ? 1 : found.queued + (found.pass.state.finished ? 0 : 1), services);
+  }
+  const tally = newTally();
+  const asked = request.askedAt === undefined ? {} : { askedAt: request.askedAt };
+  const here: Here = { deadlineMs, tally, since: deps.now(), ...asked };
+  if (!request.adopt && everything) return told(tally, (await passHere(deps, here)) === undefined ? 0 : 1, services);
+  return chosen(services, here, request);
+}
+
+/** Owners that somebody names, releases or adopts; adopted ones count as registered without a call. */
+async function chosen(services: Services, here: Here, request: ReconcileRequest): Promise<ReconcileReport> {
+  const { ledgerCheck: _known, ...trusted } = services.deps;
+  const deps: ConvergeDeps = request.adopt
+    ? { ...trusted, targets: () => assumed(services.deps.targets) }
+    : services.deps;
+  const { tally } = here;
   let left = 0;
-  await pMap(
-    owners,
-    async (owner) => {
-      if (deps.now() + SHORTEST_SLICE_MS > deadlineMs) {
-        left += 1;
-        return;
-      }
-      const kind = await converge({ owner, deadlineMs }, deps).then(
-        (outcome) => outcome.kind,
-        (thrown: unknown) => {
-          failures.push({ owner, reason: asFailure(thrown).message });
-          return 'failed';
-        },
-      );
-      outcomes[kind] = (outcomes[kind] ?? 0) + 1;
-    },
-    { concurrency: OWNERS_AT_ONCE },
-  );
+  const owners = request.release === undefined ? request.owners : await releaseHold(request.release, deps);
+  if (request.adopt) await allUsable(deps);
+  if (owners === undefined) left = (await passHere(deps, { ...here, fromStart: true })) === undefined ? 0 : 1;
+  else {
+    const known = owners.filter(isOwnerKey);
+    await convergeAll(inTime(known), deps, here);
+    left = known.length - tally.owners;
+  }
   // Only when all of them are adopted: whoever is left out would be registered a second time.
-  const settled = left === 0 && failures.length === 0 && !outcomes['unfinished'] && !outcomes['busy'];
+  const { outcomes } = tally;
+  const settled = left === 0 && !outcomes['failed'] && !outcomes['unfinished'] && !outcomes['busy'];
   if (request.adopt && request.owners === undefined && settled) await services.deps.ledgerCheck?.confirm();
-  const report = { owners: owners.length, outcomes, left, failures };
-  const quiet = owners.length === (outcomes['unchanged'] ?? 0) + (outcomes['absent'] ?? 0);
-  (quiet ? log.debug : log.info)('reconciled', {
-    owners: owners.length,
-    outcomes,
-    left,
-    failures: failures.slice(0, 10),
-  });
+  return told(tally, left, services, owners?.length);
+
+  function* inTime(keys: readonly string[]) {
+    for (const owner of keys) {
+      if (deps.now() + SHORTEST_SLICE_MS > here.deadlineMs) return;
+      yield { found: { owner }, state: undefined };
+    }
+  }
+}
+
+/** Says what a pass did. */
+export function told(
+  tally: Tally,
+  left: number,
+  { log }: Pick<Services, 'log'>,
+  owners = tally.owners,
+): ReconcileReport {
+  const { outcomes, failures } = tally;
+  const report = { owners, outcomes, left, failures };
+  const quiet = left === 0 && owners === (outcomes['unchanged'] ?? 0) + (outcomes['absent'] ?? 0);
+  (quiet ? log.debug : log.info)('reconciled', { owners, outcomes, left, failures: failures.slice(0, 10) });
   return report;
 }
 
 /** What is adopted at a target that is out of reach now would be sent for real later. */
-async function allUsable(deps: Services['deps']): Promise<void> {
+async function allUsable(deps: ConvergeDeps): Promise<void> {
   const [problem] = (await deps.targets()).problems.filter((each) => each.registers);
   if (problem)
     throw new Failure('conflict', `nothing was adopted, because ${problem.target} cannot be used: ${problem.message}`);
-}
-
-/** Owners with an object or a row, sorted. */
-async function everyOwner({ deps }: Services): Promise<string[]> {
-  const owners = new Set<string>();
-  for (const prefix of OWNER_PREFIXES) {
-    for (let after: string | undefined, more = true; more; ) {
-      const page = await deps.manifests.list(prefix, after === undefined ? {} : { after });
-      for (const object of page.items) owners.add(object.key);
-      after = page.next;
-      more = after !== undefined;
-    }
-  }
-  for (let after: string | undefined, more = true; more; ) {
-    const page = await deps.ledger.find('owners', after === undefined ? {} : { after });
-    for (const key of page.items) owners.add(key.slice('owner/'.length));
-    after = page.next;
-    more = after !== undefined;
-  }
-  return [...owners].sort();
 }

@@ -1,6 +1,10 @@
+import { tidyDaily } from '../../shared/intake/tidy.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { scheduled } from '../../shared/triggers/schedule.ts';
-import { reconcile } from './reconcile.ts';
+import { pass } from './pass.ts';
 
-export const entry = scheduled((services, deadlineMs) => reconcile(services, deadlineMs, {}));
+export const entry = scheduled(async (services, deadlineMs) => {
+  await tidyDaily(services);
+  await pass(services, deadlineMs);
+});
 export const handler = onLambda(entry);

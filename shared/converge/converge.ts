@@ -1,16 +1,19 @@
 import type { Row } from '../ledger/ledger.ts';
 import { commit } from './commit.ts';
-import { decide } from './decide.ts';
+import { decide, keepsAll, unitStates } from './decide.ts';
 import type { ConvergeDeps, Targets } from './deps.ts';
 import { desiredOf } from './desired.ts';
 import { finish } from './finish.ts';
+import { assumedTargets } from './lost-ledger.ts';
 import { decodeOwner, newOwner, type OwnerState, ownerKey } from './owner.ts';
+import { type Decided, decisionDigest } from './owner-digest.ts';
 import { announce, reportLost } from './report.ts';
 import { settleUnits } from './settle.ts';
 import { vanishVerdicts } from './vanish.ts';
 import {
   type Converged,
   type ConvergeRequest,
+  type Expected,
   goalHash,
   MAX_DELAY_MS,
   ownerRow,
@@ -27,7 +30,7 @@ export async function converge(request: ConvergeRequest, deps: ConvergeDeps): Pr
   const work: Work = {
     request,
     deps,
-    token: deps.id(),
+    token: request.token ?? deps.id(),
     leaseUntil: request.deadlineMs + 2 * deps.settings.clockSkewMs + deps.settings.ledgerTimeoutMs,
     startedAt: deps.now(),
     chunks: new Map(),
@@ -53,13 +56,14 @@ async function round(work: Work): Promise<Converged | 'again'> {
     if (!(await deps.ledger.get(ownerKey(owner)))) await reportLost(owner, deps);
     return { kind: 'lost' };
   }
-  const [head, row, naming, targets] = await Promise.all([
+  const [head, row, naming, configured] = await Promise.all([
     deps.manifests.head(owner),
     deps.ledger.get(ownerKey(owner)),
     deps.naming(),
     deps.targets(),
   ]);
   const state = row ? decodeOwner(row) : newOwner(owner);
+  const targets = state.adopt ? assumedTargets(configured) : configured;
   const mine = state.lease?.token === work.token;
   const leased = state.lease !== undefined && !mine && deps.alive(state.lease);
   if (request.ticket !== undefined && state.ticket !== request.ticket && !leased && !mine) return { kind: 'dropped' };
@@ -73,15 +77,22 @@ async function round(work: Work): Promise<Converged | 'again'> {
   // What counts is the content that is applied, which may be newer than the one first seen.
   const etag = desired.kind === 'absent' ? undefined : (desired.etag ?? head?.etag);
   const hash = goalHash(etag, naming, targets, deps.settings.deployment);
-  const verdicts = desired.kind === 'absent' ? await awaitVerdicts(state, row, targets, work) : undefined;
+  const planned = request.expect?.verdicts;
+  const verdicts =
+    desired.kind === 'absent' ? (planned ?? (await awaitVerdicts(state, row, targets, work))) : undefined;
   if (verdicts === 'waiting') return { kind: 'waiting' };
   if (verdicts === 'again') return 'again';
 
   const decision = await decide({ state, desired, targets, verdicts, deps, chunks: work.chunks });
+  if (request.expect && !(await isExpected({ owner, hash, desired, decision }, request.expect, deps))) {
+    if (mine) await release(work);
+    return { kind: 'differs' };
+  }
   const since = state.goal?.hash === hash ? state.goal.since : work.startedAt;
-  const { vanish: _v, judged: _j, ...kept } = state;
+  const { vanish: _v, judged: _j, queued: _q, nudge: _n, adopt, ...kept } = state;
   const ahead: OwnerState = {
     ...kept,
+    ...(adopt && desired.kind !== 'absent' ? { adopt } : {}),
     ...(desired.kind === 'absent' && state.vanish ? { vanish: state.vanish } : {}),
     ...(desired.kind === 'absent' && state.judged ? { judged: state.judged } : {}),
     settled: false,
@@ -102,6 +113,13 @@ async function round(work: Work): Promise<Converged | 'again'> {
   return finish({ work, row: aheadRow, state: ahead, hash, etag, desired, decision, results, targets });
 }
 
+/** Whether what was decided is what a plan showed, as far as it was not the plan itself that changed the units since. */
+async function isExpected(decided: Omit<Decided, 'units'>, expect: Expected, deps: ConvergeDeps): Promise<boolean> {
+  const { claims, withdraw } = decided.decision;
+  const units = await unitStates(new Set([...claims.keys(), ...withdraw.map((each) => each.id)]), deps);
+  return decisionDigest({ ...decided, units }, expect.planned) === expect.digest;
+}
+
 /**
  * The holder's last write fails on the new rev, and it looks again. It may be dead: the first to find it at work leaves a
  * message that comes when its lease has ended.
@@ -117,14 +135,8 @@ async function markDirty(state: OwnerState, row: Row, deps: ConvergeDeps): Promi
 /** The object is gone: unless a person asked for it, the withdrawal is judged together with others that vanish. */
 async function awaitVerdicts(state: OwnerState, row: Row | undefined, targets: Targets, work: Work) {
   const { deps, request } = work;
-  const edges = new Map<string, number>();
-  const never = Object.keys(state.counts).length === 0;
-  for (const target of targets.list) {
-    if (!target.vendor.abilities.withdraw || state.judged?.includes(target.account)) continue;
-    const count = state.counts[target.account];
-    if (count !== undefined || never) edges.set(target.account, count ?? 0);
-  }
-  if (state.explicit || edges.size === 0 || !row) return undefined;
+  const edges = edgesAtStake(state, targets);
+  if (edges.size === 0 || !row) return undefined;
   // Whoever waits holds no lease: the convergence that comes with the verdict must find the owner free.
   const { lease, watched: _w, ...free } = state;
   const vanish = state.vanish ?? { id: deps.id(), at: deps.now() };
@@ -134,6 +146,19 @@ async function awaitVerdicts(state: OwnerState, row: Row | undefined, targets: T
     return (await vanishVerdicts(request.owner, vanish, edges, deps)) ? 'again' : 'waiting';
   }
   return (await vanishVerdicts(request.owner, vanish, edges, deps)) ?? 'waiting';
+}
+
+/** How many edges each account would lose with a vanished owner, as far as that has to be judged. */
+export function edgesAtStake(state: OwnerState, targets: Targets): Map<string, number> {
+  const edges = new Map<string, number>();
+  if (state.explicit) return edges;
+  const never = Object.keys(state.counts).length === 0;
+  for (const target of targets.list) {
+    if (!target.vendor.abilities.withdraw || keepsAll(target) || state.judged?.includes(target.account)) continue;
+    const count = state.counts[target.account];
+    if (count !== undefined || never) edges.set(target.account, count ?? 0);
+  }
+  return edges;
 }
 
 /** Time is up while somebody keeps changing the row: a message goes on. Past the deadline the lease protects nobody. */

@@ -6,7 +6,7 @@ import type { ConvergeDeps, Target, Targets } from './deps.ts';
 import type { Desired, DesiredUnit, UnresolvedEdge } from './desired.ts';
 import type { OwnerState } from './owner.ts';
 import { labelOf } from './status.ts';
-import { unitKey } from './unit.ts';
+import { unitKey } from './unit-row.ts';
 import { countEdges, type VanishVerdict } from './vanish.ts';
 
 /** What one convergence will do about each unit of an owner. */
@@ -24,8 +24,10 @@ export interface Decision {
   readonly heldClaims: readonly DesiredUnit[];
   readonly holdId: string;
   readonly holdReason: string;
-  /** No longer declared, but out of reach or unresolved: absence of a name is not a withdrawal. */
+  /** Left as they are: out of reach, unresolved (absence of a name is not a withdrawal), or not to be changed in their target's mode. */
   readonly kept: ReadonlySet<string>;
+  /** Declared, but their target is report-only: neither claimed nor sent. Those that were claimed before are kept, too. */
+  readonly reported: readonly DesiredUnit[];
   /** Withdrawn before, still at a vendor that cannot delete. */
   readonly left: ReadonlySet<string>;
   /** All units in the owner's row so far. */
@@ -62,10 +64,15 @@ export async function decide(input: Input): Promise<Decision> {
 
   const claims = new Map<string, DesiredUnit>();
   const heldClaims: DesiredUnit[] = [];
+  const reported: DesiredUnit[] = [];
   const released = new Set(state.configured);
   for (const [id, each] of desired.kind === 'declared' ? desired.units : []) {
     // An account that this owner, registered before, never met: a person looks first. Units already claimed go on.
-    const { account, name } = each.target;
+    const { account, name, mode } = each.target;
+    if (mode === 'report-only') {
+      reported.push(each);
+      continue;
+    }
     const met = released.has(account) || state.awaited?.includes(name) === true || known.has(id);
     const first = state.configured.length > 0 && !met;
     if (first) heldClaims.push(each);
@@ -86,7 +93,7 @@ export async function decide(input: Input): Promise<Decision> {
     const unit = states.get(id);
     if (!unit) continue; // written ahead, never claimed
     const target = byAccount.get(unit.account);
-    if (!target || mayBeUnresolved(unit, desired)) {
+    if (!target || keepsAll(target) || mayBeUnresolved(unit, desired)) {
       // What is held stays held while it is out of reach: it must not be judged anew, as a smaller change.
       (heldBefore.has(id) && !allowed.has(id) && !explicit ? held : kept).add(id);
     } else if (!target.vendor.abilities.withdraw || allowed.has(id) || !base.has(id) || explicit)
@@ -130,10 +137,12 @@ export async function decide(input: Input): Promise<Decision> {
   // Also when the owner was settled: a target that comes back may have been left with calls in doubt.
   const settle = [...new Set([...held, ...kept])].flatMap((id) => {
     const target = byAccount.get(states.get(id)?.account ?? '');
-    return target ? [{ id, target }] : [];
+    return target && target.mode !== 'report-only' ? [{ id, target }] : [];
   });
   const accountOf = (id: string) => claims.get(id)?.target.account ?? states.get(id)?.account;
-  const configured = [...new Set([...state.configured, ...targets.list.map((target) => target.account)])]
+  // What is only reported has not been met, unless it is one of those that a new owner may reach at once.
+  const met = targets.list.filter((target) => target.mode !== 'report-only' || state.configured.length === 0);
+  const configured = [...new Set([...state.configured, ...met.map((target) => target.account)])]
     .filter((account) => !heldAccounts.includes(account))
     .sort();
   return {
@@ -146,6 +155,7 @@ export async function decide(input: Input): Promise<Decision> {
     holdId,
     holdReason,
     kept,
+    reported,
     left: new Set(left),
     known,
     base,
@@ -166,13 +176,19 @@ export async function decide(input: Input): Promise<Decision> {
   }
 }
 
+/** Whether nothing may be withdrawn there now. */
+export function keepsAll({ mode, vendor }: Target): boolean {
+  return mode === 'report-only' || (mode === 'upsert-only' && vendor.abilities.withdraw);
+}
+
 function push(lists: Map<string, string[]>, key: string, value: string): void {
   const list = lists.get(key);
   if (list) list.push(value);
   else lists.set(key, [value]);
 }
 
-async function unitStates(ids: ReadonlySet<string>, deps: ConvergeDeps): Promise<Map<string, UnitState>> {
+/** The units of these ids that the ledger has. */
+export async function unitStates(ids: ReadonlySet<string>, deps: ConvergeDeps): Promise<Map<string, UnitState>> {
   const states = new Map<string, UnitState>();
   const keys = [...ids].map(unitKey);
   for (let start = 0; start < keys.length; start += 100) {

@@ -2,6 +2,7 @@ import type { Problem } from '../core/edge.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Naming } from '../core/naming.ts';
 import type { PolicyLimits } from '../core/policy.ts';
+import type { Circuit } from '../http/circuit.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import type { Manifests } from '../manifests/manifests.ts';
@@ -18,7 +19,19 @@ export interface Target {
   readonly account: string;
   readonly secret: JsonObject;
   readonly client: VendorClient;
+  /** What may be done there; `sync` unless given. */
+  readonly mode?: TargetMode;
+  /** What the account allows; absent: no limit. */
+  readonly budget?: { readonly callsPerSecond?: number; readonly callsPerDay?: number };
+  /** Whether the account takes our credentials; absent: nobody keeps count. */
+  readonly circuit?: Circuit;
 }
+
+/**
+ * `sync`: the vendor is made to show what is declared; `upsert-only`: nothing is withdrawn there; `report-only`: nothing is sent there at
+ * all. What is not done waits, and is done when the mode is `sync` again.
+ */
+export type TargetMode = 'sync' | 'upsert-only' | 'report-only';
 
 export interface Targets {
   readonly list: readonly Target[];
@@ -35,6 +48,8 @@ export interface NamingFile {
 
 export interface ConvergeSettings {
   readonly deployment: string;
+  /** Where people open the pages. */
+  readonly webUrl?: string;
   readonly policy: PolicyLimits;
   /** How long vanished manifests wait for others, or for coming back. */
   readonly graceMs: number;
@@ -54,7 +69,7 @@ export interface ConvergeSettings {
 export interface ConvergeDeps {
   readonly ledger: Ledger;
   readonly manifests: Manifests;
-  readonly queue: Queue;
+  readonly queue: Pick<Queue, 'send'>;
   readonly log: Log;
   readonly settings: ConvergeSettings;
   targets(): Promise<Targets>;

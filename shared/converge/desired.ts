@@ -3,9 +3,11 @@ import { Failure } from '../core/failure.ts';
 import { MAX_BYTES } from '../core/manifest.ts';
 import { formatOf } from '../core/owner-key.ts';
 import { resolveManifest } from '../core/resolve.ts';
+import { foreignKeys } from '../core/written-keys.ts';
 import { parse } from '../parse.ts';
 import type { Unit, Unresolved } from '../vendors/vendor.ts';
 import type { ConvergeDeps, NamingFile, Target, Targets } from './deps.ts';
+import { named as withNames } from './vendor-names.ts';
 
 /** What an owner's manifest asks of the targets now. */
 export type Desired =
@@ -57,6 +59,8 @@ export async function desiredOf(
   }
   const parsed = await (deps.parse ?? parse)(object.bytes, format);
   if ('problems' in parsed) return { kind: 'unreadable', problems: parsed.problems, etag: object.etag };
+  const foreign = foreignKeys(owner, parsed.manifest);
+  if (foreign.length > 0) return { kind: 'unreadable', problems: foreign, etag: object.etag };
   return {
     ...mapped(resolveManifest(parsed.manifest, naming.naming), targets, deps.settings.deployment),
     etag: object.etag,
@@ -76,9 +80,13 @@ export function mapped(
   const chosen = targets.list.filter((each) =>
     named ? named.includes(each.name) : each.client.register !== undefined,
   );
+  const entries = withNames(
+    declaration.entries,
+    targets.list.map((each) => each.vendor),
+  );
   for (const target of chosen) {
     const mapping = target.vendor.units({
-      entries: declaration.entries,
+      entries,
       ...(declaration.job ? { job: declaration.job } : {}),
       account: target.account,
       secret: target.secret,

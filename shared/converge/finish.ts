@@ -2,9 +2,10 @@ import { canonicalJson, type JsonObject } from '../core/json.ts';
 import { dropIds, loadIds, type StoredIds } from '../ledger/id-set.ts';
 import type { Row } from '../ledger/ledger.ts';
 import { commit } from './commit.ts';
-import type { Decision } from './decide.ts';
+import { type Decision, keepsAll } from './decide.ts';
 import type { ConvergeDeps, Targets } from './deps.ts';
 import type { Desired } from './desired.ts';
+import { onItsWay } from './due.ts';
 import { decodeOwner, type OwnerState, ownerKey } from './owner.ts';
 import { report } from './report.ts';
 import type { UnitResult } from './unit.ts';
@@ -54,8 +55,8 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
   const heldState = await heldOf(input, work);
   // Released, but out of reach for now: still released when the target or the manifest comes back.
   const released = settled && allowed ? await stillReleased(allowed, decision, work) : allowed;
-  // A target that is out of reach is none of them: what goes there is judged when it comes back.
-  const accounts = input.targets.list.map((target) => target.account);
+  // A target that is out of reach, or keeps what it has, is none of them: what goes there is judged when it goes.
+  const accounts = input.targets.list.filter((target) => !keepsAll(target)).map((target) => target.account);
   const judged = desired.kind === 'absent' ? [...new Set([...(state.judged ?? []), ...accounts])].sort() : undefined;
   const common = {
     ...rest,
@@ -63,11 +64,12 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
     ...(left.size > 0 ? { left: await save(left, work) } : {}),
     ...(released ? { allowed: released } : {}),
     ...(judged ? { judged } : {}),
+    last: { at: deps.now(), ms: deps.now() - work.startedAt, state: status.state },
   };
 
   let next: OwnerState | undefined;
   if (settled) {
-    const { vanish: _v, explicit, claimed: _c, goal: _g, awaited: _a, ...calm } = common;
+    const { vanish: _v, explicit, claimed: _c, goal: _g, awaited: _a, adopt: _ours, ...calm } = common;
     const ids = await save(units, work);
     next = {
       ...calm,
@@ -79,6 +81,7 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
       base: base.size === units.size ? ids : await save(base, work),
       counts,
       configured: decision.configured,
+      outcomes: status.counts,
       ...(targets.problems.length === 0 ? {} : { awaited: targets.problems.map((each) => each.target) }),
       tries: 0,
     };
@@ -87,7 +90,8 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
     const progress = results.some((each) => each.called && each.done);
     const tries = progress ? 0 : state.tries + 1;
     const ticket = deps.id();
-    await deps.queue.send({ kind: 'converge', owner: request.owner, ticket }, { delayMs: delayOf(open, tries, deps) });
+    const delayMs = delayOf(open, tries, deps);
+    await deps.queue.send({ kind: 'converge', owner: request.owner, ticket }, { delayMs });
     const unclaimed = results.some((each) => !each.claimed && decision.claims.has(each.id));
     next = {
       ...common,
@@ -95,6 +99,7 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
       settled: false,
       ...briefLease(work),
       ticket,
+      queued: onItsWay({ hash, delayMs, now: deps.now() }),
       tries,
     };
   }
@@ -126,7 +131,7 @@ async function onlyMarked({ work, state, hash, etag }: Finish): Promise<Row | un
   const { deps, request } = work;
   const row = await deps.ledger.get(ownerKey(request.owner));
   if (!row) return undefined;
-  const { watched: _now, ...current } = decodeOwner(row);
+  const { watched: _now, queued: _sent, ...current } = decodeOwner(row);
   const { watched: _then, ...ours } = state;
   if (canonicalJson(current as unknown as JsonObject) !== canonicalJson(JSON.parse(JSON.stringify(ours))))
     return undefined;
@@ -169,7 +174,8 @@ function delayOf(open: readonly UnitResult[], tries: number, deps: ConvergeDeps)
   const busy = Math.min(30_000, 1_000 * 2 ** Math.min(tries, 5));
   const delays = open.map(({ open: why }) => {
     if (why?.busy) return busy;
-    return why?.until === undefined ? backOff : why.until - deps.now();
+    if (why?.until !== undefined) return why.until - deps.now();
+    return Math.max(backOff, why?.failure?.retryAfterMs ?? 0);
   });
   return Math.min(MAX_DELAY_MS, Math.max(1_000, Math.min(...delays)));
 }

@@ -4,6 +4,9 @@ import type { Target, Targets } from './deps.ts';
 
 const MARKER = 'meta/ledger';
 
+/** Receipt of what counts as registered on a person's word. */
+export const ADOPTED = 'adopted without a call';
+
 /**
  * Whether the ledger was lost: it is empty beside status documents that say what it once knew. Then nobody knows what is at the vendors, and
  * nothing may be sent until a person confirms. A new bucket with manifests and no status is a first run.
@@ -36,7 +39,9 @@ export function ledgerCheck(ledger: Ledger, manifests: Manifests, id: () => stri
       }
       const owners = await ledger.find('owners', { limit: 1 });
       const statuses = await manifests.list('status/', { limit: 1 });
-      const lost = owners.items.length === 0 && statuses.items.length > 0;
+      // Reports of passes come last in the listing, and say nothing about lineage.
+      const told = statuses.items.some(({ key }) => !key.startsWith('status/reconcile/'));
+      const lost = owners.items.length === 0 && told;
       await mark(lost, undefined);
       known = !lost;
       return lost;
@@ -46,10 +51,20 @@ export function ledgerCheck(ledger: Ledger, manifests: Manifests, id: () => stri
 
 /** The same targets, but every register counts as done without a call, and nothing can be withdrawn. */
 export async function assumed(targets: () => Promise<Targets>): Promise<Targets> {
-  const { list, problems } = await targets();
-  const register = async () => ({ receipt: 'adopted without a call', ambiguous: false });
+  return assumedTargets(await targets());
+}
+
+export function assumedTargets({ list, problems }: Targets): Targets {
+  const register = async () => ({ receipt: ADOPTED, ambiguous: false });
+  // Whatever the vendor shows of it counts as ours: nothing was there before us.
+  const present = async () => ({ edge: false, columns: [] });
   return {
-    list: list.map((target): Target => ({ ...target, client: target.client.register ? { register } : {} })),
+    list: list.map(
+      ({ circuit: _unused, ...target }): Target => ({
+        ...target,
+        client: target.client.register ? { register, present } : {},
+      }),
+    ),
     problems,
   };
 }

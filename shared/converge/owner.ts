@@ -22,6 +22,8 @@ export interface OwnerState {
   readonly counts: Readonly<Record<string, number>>;
   /** Accounts that were configured when last settled; the first contact with another one is held. */
   readonly configured: readonly string[];
+  /** Edges per outcome of its status document, when last settled. */
+  readonly outcomes?: Readonly<Record<string, number>>;
   /** Targets that could not be used when last settled: meeting them again is no first contact. */
   readonly awaited?: readonly string[];
   readonly held?: Held;
@@ -33,14 +35,34 @@ export interface OwnerState {
   readonly vanish?: { readonly id: string; readonly at: number };
   /** The object is gone, and what that withdraws has been judged, once and for all, at these accounts. */
   readonly judged?: readonly string[];
+  /** A person says that others have registered what it declares: its first convergence counts it as done, without a call. */
+  readonly adopt?: true;
   /** A person asked for the removal (HTTP DELETE): never held. */
   readonly explicit?: boolean;
   /** What is being applied and since when; a unit registered since then is news, an older one unchanged. */
   readonly goal?: { readonly hash: string; readonly since: number };
   /** Of the one continuation that counts. */
   readonly ticket?: string;
+  /** Something about its units changed from outside; gone with the next lease. */
+  readonly nudge?: string;
   /** Passes without settling, for the back-off. */
   readonly tries: number;
+  /** A message about it is on its way: a pass need not send another one. */
+  readonly queued?: Queued;
+  /** How its last convergence ended: when, how long it took, and what the status document says. */
+  readonly last?: { readonly at: number; readonly ms: number; readonly state: string };
+}
+
+/** The mark of a message that is on its way, for one goal. It ends by time, should the message be lost. */
+export interface Queued {
+  /** Of the goal (`goalHash`) that it was sent for; a newer one is news. */
+  readonly hash: string;
+  readonly at: number;
+  readonly until: number;
+  /** How often it was sent for this goal. */
+  readonly times: number;
+  /** Of the pass that sent it; absent: a continuation. */
+  readonly pass?: string;
 }
 
 export interface Held {

@@ -6,6 +6,7 @@ import type { UnitState } from '../core/unit-state.ts';
 import type { Decision } from './decide.ts';
 import type { ConvergeDeps, Target, Targets } from './deps.ts';
 import type { Desired } from './desired.ts';
+import { changesUnsent, keptByMode, withdrawalUnsent } from './modes.ts';
 import {
   type EdgeStatus,
   edgesOf,
@@ -54,11 +55,14 @@ export async function report(input: Input): Promise<StatusDocument> {
     const reason = `first contact with ${target.name}; to register it: ${release}`;
     edges.push(...plain({ ...unit, vendor: target.vendor.name, target: target.name }, 'held', reason));
   }
+  const byMode = new Set(desired.kind === 'unreadable' ? [] : keptByMode(decision, targets));
+  edges.push(...heldByMode(decision, owner, targets, byMode));
+  const kept = [...decision.kept].filter((id) => !byMode.has(id));
   const problems: Problem[] = [];
   if (desired.kind === 'declared') {
     edges.push(...desired.unresolved.map(unresolvedStatus));
     problems.push(...desired.problems);
-    for (const id of decision.kept) {
+    for (const id of kept) {
       const state = decision.states.get(id);
       const why =
         'still shown under the name it was registered with; it is not withdrawn, because an edge of this manifest has lost its name';
@@ -66,12 +70,12 @@ export async function report(input: Input): Promise<StatusDocument> {
     }
   } else if (desired.kind === 'unreadable') {
     problems.push(...desired.problems);
-    for (const id of decision.kept) {
+    for (const id of kept) {
       const state = decision.states.get(id);
       if (state) edges.push(...plain(state, 'unchanged', `${unusable(desired.problems)}, so nothing was changed`));
     }
   } else {
-    for (const id of decision.kept) {
+    for (const id of kept) {
       const state = decision.states.get(id);
       if (state)
         edges.push(...plain(state, 'pending', `${state.target} is not configured; nothing was withdrawn there`));
@@ -85,10 +89,12 @@ export async function report(input: Input): Promise<StatusDocument> {
           reason: decision.holdReason,
           release: { method: 'POST', path: '/reconcile', body: { release: decision.holdId } },
         };
+  const { webUrl } = deps.settings;
   const document = statusDocument({
     owner,
     at: new Date(deps.now()).toISOString(),
     state: stateOf(input, edges),
+    ...(webUrl === undefined ? {} : { page: `${webUrl}/lineage?${new URLSearchParams({ owner, format: 'html' })}` }),
     problems,
     ...(held ? { held } : {}),
     edges,
@@ -99,7 +105,7 @@ export async function report(input: Input): Promise<StatusDocument> {
 function stateOf({ desired, decision, results }: Input, edges: readonly EdgeStatus[]): OwnerStatus {
   if (desired.kind === 'unreadable') return 'invalid';
   if (results.some((each) => each.open)) return 'pending';
-  if (decision.holdId !== '') return 'held';
+  if (decision.holdId !== '' || edges.some((edge) => edge.outcome === 'held')) return 'held';
   if (edges.some((edge) => edge.outcome === 'failed' || edge.outcome === 'unknown')) return 'failed';
   if (desired.kind === 'absent') return decision.kept.size > 0 ? 'pending' : 'withdrawn';
   if (edges.some((edge) => edge.outcome === 'pending')) return 'pending';
@@ -111,6 +117,26 @@ function unusable(problems: readonly Problem[]): string {
   return first?.path.startsWith('naming.yaml')
     ? `naming.yaml cannot be used (${first.message})`
     : 'the manifest cannot be used';
+}
+
+/** What is not done at targets whose mode does not let it. */
+function heldByMode(decision: Decision, owner: string, targets: Targets, kept: ReadonlySet<string>): EdgeStatus[] {
+  const edges = decision.reported.flatMap(({ unit, target }) => {
+    const state = decision.states.get(unit.id);
+    const reason = changesUnsent({ unit, target }, state, owner);
+    const named = { ...unit, vendor: target.vendor.name, target: target.name };
+    return reason === undefined
+      ? plain(named, 'unchanged', `${target.name} is report-only`)
+      : plain(named, 'held', reason);
+  });
+  const byAccount = new Map(targets.list.map((target) => [target.account, target]));
+  const declared = new Set(decision.reported.map((each) => each.unit.id));
+  for (const id of kept) {
+    const state = decision.states.get(id);
+    const target = byAccount.get(state?.account ?? '');
+    if (state && target && !declared.has(id)) edges.push(...plain(state, 'held', withdrawalUnsent(target)));
+  }
+  return edges;
 }
 
 type Named = Pick<UnitState, 'from' | 'to' | 'vendor' | 'target'>;

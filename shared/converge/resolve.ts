@@ -2,8 +2,8 @@ import { Failure } from '../core/failure.ts';
 import { decodeUnit, type UnitState } from '../core/unit-state.ts';
 import { commit } from './commit.ts';
 import type { ConvergeDeps } from './deps.ts';
-import { decodeOwner, encodeOwner, ownerKey } from './owner.ts';
-import { unitKey, unitRow } from './unit.ts';
+import { nudge } from './nudge.ts';
+import { unitKey, unitRow } from './unit-row.ts';
 
 /** What a person found at the vendor: it is there (its receipt, if known), or it is not. */
 export type Found = { readonly as: 'registered'; readonly receipt?: string } | { readonly as: 'absent' };
@@ -28,7 +28,7 @@ export async function resolveUnknown(id: string, found: Found, deps: ConvergeDep
     }
     if (!(await commit(deps.ledger, unitRow(resolved(state, found, deps.now()), deps), row.rev))) continue;
     const owners = Object.keys(state.claims);
-    for (const owner of owners) await unsettle(owner, deps);
+    for (const owner of owners) await nudge(owner, deps);
     return owners;
   }
 }
@@ -47,14 +47,4 @@ function resolved(state: UnitState, found: Found, at: number): UnitState {
     registeredAt: state.registeredAt ?? at,
     changedAt: at,
   };
-}
-
-/** Makes the next convergence of an owner look at its units again. */
-async function unsettle(owner: string, deps: ConvergeDeps): Promise<void> {
-  for (;;) {
-    const row = await deps.ledger.get(ownerKey(owner));
-    if (!row) return;
-    const state = { ...decodeOwner(row), settled: false };
-    if (await commit(deps.ledger, { key: row.key, rev: deps.id(), ...encodeOwner(state) }, row.rev)) return;
-  }
 }

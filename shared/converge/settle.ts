@@ -2,7 +2,9 @@ import pMap from 'p-map';
 import { asFailure } from '../core/failure.ts';
 import type { Decision } from './decide.ts';
 import type { Target } from './deps.ts';
-import { settleUnit, type UnitContext, type UnitResult, type UnitTask, unitKey } from './unit.ts';
+import { tasksOf, type UnitTask } from './task.ts';
+import { settleUnit, type UnitContext, type UnitResult } from './unit.ts';
+import { unitKey } from './unit-row.ts';
 import type { Work } from './work.ts';
 
 /** Claims first, then withdrawals; targets side by side, so that a slow one delays no other. */
@@ -14,30 +16,10 @@ export async function settleUnits(decision: Decision, work: Work): Promise<UnitR
     leaseUntil: work.leaseUntil,
     deadlineMs: request.deadlineMs,
     shut: new Map(),
+    circuits: new Map(),
+    ...(request.askedAt === undefined ? {} : { askedAt: request.askedAt }),
   };
-  const claims: UnitTask[] = [...decision.claims.values()].map(({ target, unit }) => ({
-    id: unit.id,
-    owner: request.owner,
-    target,
-    want: {
-      origin: {
-        id: unit.id,
-        vendor: target.vendor.name,
-        target: target.name,
-        account: target.account,
-        from: unit.from,
-        to: unit.to,
-        spec: unit.spec,
-        quietOptions: unit.quietOptions ?? [],
-      },
-      columns: unit.columns,
-      options: unit.options,
-    },
-  }));
-  const withdrawals = decision.withdraw.map(({ id, target }): UnitTask => ({ id, owner: request.owner, target }));
-  const leftovers = decision.settle.map(
-    ({ id, target }): UnitTask => ({ id, owner: request.owner, target, settleOnly: true }),
-  );
+  const { claims, withdrawals, leftovers } = tasksOf(decision, request.owner);
   const byTarget = new Map<Target, { first: UnitTask[]; last: UnitTask[] }>();
   const bucket = (target: Target) => {
     const found = byTarget.get(target) ?? { first: [], last: [] };

@@ -51,6 +51,8 @@ export interface StatusDocument {
   readonly owner: string;
   readonly at: string;
   readonly state: OwnerStatus;
+  /** Its graph as a page, where `WEB_URL` says where pages are. */
+  readonly page?: string;
   readonly counts: Readonly<Record<string, number>>;
   readonly problems?: readonly Problem[];
   /** What waits for a person, and the request that releases it. */
@@ -113,10 +115,14 @@ function outcomeOf(
       return {
         outcome: 'unknown',
         reason:
-          result.open.until === undefined
+          result.open.until === undefined || result.open.waiting || failure
             ? `${reason}; ${unknownReason(state)}`
             : waitingReason(state, result.open.until),
       };
+    }
+    if (result.open.waiting) {
+      const last = state.refusal?.message ?? state.lastFailure?.message;
+      return { outcome: 'pending', reason: last === undefined ? reason : `${reason}. The last answer was: ${last}` };
     }
     const failed = state.refusal !== undefined || (failure !== undefined && !failure.retryable);
     return { outcome: failed ? 'failed' : 'pending', reason };
@@ -127,6 +133,7 @@ function outcomeOf(
   }
   switch (result.done?.verdict) {
     case 'shown': {
+      if (result.done.reason !== undefined) return { outcome: 'held', reason: result.done.reason };
       const { conflicts } = wish(state);
       if (conflicts.length > 0) return { outcome: 'conflict', reason: conflictReason(state, conflicts) };
       const reason = adopted(state)
@@ -193,7 +200,7 @@ export function unresolvedStatus(edge: UnresolvedEdge): EdgeStatus {
 
 /** Orders edges, worst first, and counts them. */
 export function statusDocument(
-  input: Pick<StatusDocument, 'owner' | 'at' | 'state' | 'problems' | 'held'> & {
+  input: Pick<StatusDocument, 'owner' | 'at' | 'state' | 'page' | 'problems' | 'held'> & {
     readonly edges: readonly EdgeStatus[];
   },
 ): StatusDocument {
@@ -207,11 +214,12 @@ export function statusDocument(
   );
   const counts: Record<string, number> = {};
   for (const edge of edges) counts[edge.outcome] = (counts[edge.outcome] ?? 0) + 1;
-  const { owner, at, state, problems, held } = input;
+  const { owner, at, state, page, problems, held } = input;
   return {
     owner,
     at,
     state,
+    ...(page === undefined ? {} : { page }),
     counts,
     ...(problems && problems.length > 0 ? { problems } : {}),
     ...(held ? { held } : {}),

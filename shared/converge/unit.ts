@@ -1,38 +1,29 @@
-import { claim, columnsOf, compact, unclaim, wish } from '../core/claims.ts';
+import { columnsOf, compact, wish } from '../core/claims.ts';
+import { readBack, type Seen } from '../core/drift.ts';
 import type { ColumnEdge } from '../core/edge.ts';
 import { asFailure, type Failure } from '../core/failure.ts';
-import type { JsonObject } from '../core/json.ts';
 import { type Capabilities, nextStep, type Step, type Verdict } from '../core/plan.ts';
 import {
   dropped,
-  finished,
+  failing,
   folded,
   intend,
   looked,
+  pardoned,
   proved,
   refusedBy,
   succeeded,
   uncertain,
 } from '../core/transition.ts';
-import { decodeUnit, encodeUnit, type Intent, newUnit, type UnitOrigin, type UnitState } from '../core/unit-state.ts';
+import { decodeUnit, type Intent, newUnit, type UnitState } from '../core/unit-state.ts';
+import { BUDGET_SPENT } from '../http/budget.ts';
+import { CIRCUIT_OPEN } from '../http/circuit.ts';
 import type { Row } from '../ledger/ledger.ts';
 import type { Receipt } from '../vendors/vendor.ts';
 import { commit } from './commit.ts';
 import type { ConvergeDeps, Target } from './deps.ts';
-
-/** One owner's wish about one unit: these columns and options, or, without `want`, nothing any more. */
-export interface UnitTask {
-  readonly id: string;
-  readonly owner: string;
-  readonly target: Target;
-  readonly want?: {
-    readonly origin: UnitOrigin;
-    readonly columns: readonly ColumnEdge[];
-    readonly options: JsonObject;
-  };
-  /** Keep the claim as it stands and only settle what a dead worker left. */
-  readonly settleOnly?: boolean;
-}
+import { capabilitiesOf, type UnitTask, withWish } from './task.ts';
+import { unitKey, unitRow } from './unit-row.ts';
 
 /** How far a unit got. `open` means: come back, not before `until` if given. */
 export interface UnitResult {
@@ -44,6 +35,8 @@ export interface UnitResult {
     readonly until?: number;
     readonly reason: string;
     readonly failure?: Failure;
+    /** Nothing went wrong: its turn has not come, for want of time or of budget. */
+    readonly waiting?: boolean;
     /** Another convergence is at work on it, and may be dead. */
     readonly busy?: boolean;
   };
@@ -60,13 +53,42 @@ export interface UnitContext {
   readonly leaseUntil: number;
   /** Hard end of the invocation. */
   readonly deadlineMs: number;
-  /** Targets that refused our credentials during this convergence: asking again only makes it worse. */
+  /** When a person asked for this; what was refused before is tried again. */
+  readonly askedAt?: number;
+  /** Targets that refused our credentials during this convergence, or whose budget has no call left for it. */
   readonly shut: Map<string, Failure>;
+  /** Circuits looked at so far. */
+  readonly circuits: Map<Target, Promise<void>>;
 }
 
-export const unitKey = (id: string): string => `unit/${id}`;
+const NO_TIME = 'its turn has not come in this run; the next one goes on with it by itself, within seconds';
 
-const NO_TIME = 'no time left in this slice';
+/** Nothing was sent, because our own rules forbid it now. */
+const OWN_RULES: ReadonlySet<string | undefined> = new Set([BUDGET_SPENT, CIRCUIT_OPEN]);
+
+/** Why the target must not be called now. Reads its circuit once per convergence. */
+async function shutFor({ target }: UnitTask, context: UnitContext): Promise<Failure | undefined> {
+  const { circuit } = target;
+  if (circuit) {
+    const looked = context.circuits.get(target) ?? circuit.look(context.askedAt);
+    context.circuits.set(target, looked);
+    await looked;
+  }
+  return context.shut.get(target.name) ?? circuit?.refusal();
+}
+
+/** Whether what was found says which of the creates in doubt was carried out. */
+function tells({ uncertain: doubts }: UnitState, found: readonly string[]): boolean {
+  const contents = new Set(doubts.map((each) => `${each.mask} ${each.options}`));
+  return found.length === 0 || found.length >= doubts.length || contents.size === 1;
+}
+
+/** When nothing was sent by our own rules, they say when to come back. */
+function opened(failure: Failure, now: number): NonNullable<UnitResult['open']> {
+  const { message: reason, code, retryAfterMs = 0 } = failure;
+  if (!OWN_RULES.has(code) || failure.maybeApplied) return { reason, failure };
+  return { reason, failure, until: now + retryAfterMs, ...(code === BUDGET_SPENT ? { waiting: true } : {}) };
+}
 
 /** Whether a further vendor call could still finish before the deadline. */
 function timeLeft(context: UnitContext): boolean {
@@ -83,13 +105,7 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
   const { vendor } = task.target;
   const createOnly = !vendor.abilities.withdraw;
   let unreadable = false;
-  const can: Capabilities = {
-    repeatable: vendor.abilities.repeatable,
-    withdraw: vendor.abilities.withdraw,
-    look: task.target.client.present !== undefined,
-    locate: task.target.client.locate !== undefined,
-    columnsPerCall: vendor.limits.columnsPerCall,
-  };
+  const can: Capabilities = { ...capabilitiesOf(task.target), verify: task.target.client.verify !== undefined };
   const result = (rest: Omit<UnitResult, 'id' | 'target' | 'called' | 'claimed'>, claimed = true): UnitResult => ({
     id: task.id,
     target: task.target.name,
@@ -101,7 +117,8 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
   let row = preread;
   for (;;) {
     // Later than this our lease on the owner may be somebody else's, who knows better what the owner wants.
-    if (deps.now() >= context.deadlineMs) return result({ open: { reason: NO_TIME, until: deps.now() } }, false);
+    if (deps.now() >= context.deadlineMs)
+      return result({ open: { reason: NO_TIME, until: deps.now(), waiting: true } }, false);
     const stored = row ? decodeUnit(row.body) : undefined;
     if (stored === undefined && task.want === undefined) return result({ done: { verdict: 'gone' } });
     if (stored?.lease && stored.lease.token !== context.token && deps.alive(stored.lease)) {
@@ -109,10 +126,10 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       return result({ state: stored, open }, false);
     }
     const before = folded(stored ?? newUnit((task.want as NonNullable<UnitTask['want']>).origin), createOnly);
-    let state = withWish(before, task);
+    let state = withWish(asked(before), task);
     let step = nextStep(state, { ...can, locate: can.locate && !unreadable }, deps.now());
     if (step.do === 'look') {
-      const shut = context.shut.get(task.target.name);
+      const shut = await shutFor(task, context);
       if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
       const found = await look(state);
       if ('failure' in found) return writeClaim(state, before, step, found.failure);
@@ -120,50 +137,72 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       step = nextStep(state, can, deps.now());
     }
     if (step.do === 'locate') {
-      const shut = context.shut.get(task.target.name);
+      const shut = await shutFor(task, context);
       if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
       const found = await locate(state);
-      if (Array.isArray(found)) state = proved(state, found, deps.now());
+      if (Array.isArray(found) && tells(state, found)) state = proved(state, found, deps.now());
+      else if (Array.isArray(found)) unreadable = true;
       else if (found.failure.retryable) return writeClaim(state, before, step, found.failure);
       // The account cannot be read after all: then a person has to look.
       else unreadable = true;
       step = nextStep(state, { ...can, locate: can.locate && !unreadable }, deps.now());
+    }
+    if (step.do === 'verify') {
+      const shut = await shutFor(task, context);
+      if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
+      const found = await lookBack(state);
+      if (found && 'failure' in found && found.failure.retryable) return writeClaim(state, before, step, found.failure);
+      state = readBack(state, found && 'failure' in found ? undefined : found, deps.now());
+      step = nextStep(state, can, deps.now());
     }
     if (step.do !== 'register' && step.do !== 'withdraw') {
       if (state !== stored && !(await put(state))) continue;
       if (step.do === 'wait') return result({ state, open: { until: step.until, reason: step.reason } });
       return result({ state, done: step as Extract<Step, { do: 'nothing' }> });
     }
-    const shut = context.shut.get(task.target.name);
+    const shut = await shutFor(task, context);
     if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
 
-    const callDeadline = Math.min(
-      deps.now() + deps.settings.callBudgetMs,
-      context.deadlineMs - deps.settings.ledgerTimeoutMs,
-    );
-    const until = callDeadline + deps.settings.lateBoundMs + 2 * deps.settings.clockSkewMs;
+    const deadlineMs = callDeadline();
+    const until = deadlineMs + deps.settings.lateBoundMs + 2 * deps.settings.clockSkewMs;
     const intent = intend(state, {
       op: step.do,
       mask: step.mask,
       cascade: step.do === 'withdraw' && step.cascade,
       until,
+      ...(step.do === 'register' && step.part ? { part: true } : {}),
     });
     const lease = { token: context.token, until: context.leaseUntil, step: deps.id() };
     state = { ...state, intent, lease };
     if (!(await put(state))) continue;
 
     called = true;
-    const answer = await call(state, intent, callDeadline);
+    const answer = await call(state, intent, deadlineMs);
     const confirmed = await confirm(state, (current) => afterCall(current, answer));
     if (confirmed === undefined) {
       return result({ state, open: { reason: 'another convergence took it over', busy: true } });
     }
     if (!('failure' in answer)) continue;
     const { failure } = answer;
-    if (failure.kind === 'denied') context.shut.set(task.target.name, failure);
-    if (failure.retryable && !(createOnly && failure.maybeApplied)) {
-      return result({ state: confirmed, open: { reason: failure.message, failure } });
+    if (failure.kind === 'denied' || failure.code === BUDGET_SPENT) context.shut.set(task.target.name, failure);
+    if (OWN_RULES.has(failure.code) || (failure.retryable && !(createOnly && failure.maybeApplied))) {
+      return result({ state: confirmed, open: opened(failure, deps.now()) });
     }
+  }
+
+  /** Without a refusal that need not be waited out: a person asked since, or the secret is another one. */
+  function asked(state: UnitState): UnitState {
+    const { refusal } = state;
+    if (refusal?.retryAt === undefined) return state;
+    const secret = task.target.circuit?.secret;
+    const anew = refusal.secret !== undefined && secret !== undefined && refusal.secret !== secret;
+    return anew || refusal.at < (context.askedAt ?? Number.NEGATIVE_INFINITY) ? pardoned(state) : state;
+  }
+
+  /** By when a call that begins now has to be over. */
+  function callDeadline(): number {
+    const { callBudgetMs, ledgerTimeoutMs } = deps.settings;
+    return Math.min(deps.now() + callBudgetMs, context.deadlineMs - ledgerTimeoutMs);
   }
 
   /** Writes the state iff the row is as we read it; refreshes `row` either way. */
@@ -179,12 +218,12 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
 
   /** No call can be made now: the claim is kept all the same, so that whoever comes next knows of it. */
   async function writeClaim(state: UnitState, before: UnitState, step: Step, failure?: Failure): Promise<UnitResult> {
-    const reason = failure?.message ?? NO_TIME;
-    const open = failure ? { reason, failure } : { reason, until: deps.now() };
+    const open = failure ? opened(failure, deps.now()) : { reason: NO_TIME, until: deps.now(), waiting: true };
     const { intent: _unsent, ...claimed } = state;
     const kept = (claimed.claims === before.claims && row !== undefined) || (await put(claimed));
-    const why = step.do === 'look' && failure ? `presence could not be read: ${reason}` : reason;
-    return result({ state: claimed, open: { ...open, reason: why } }, kept);
+    const unread = step.do === 'look' && failure && !OWN_RULES.has(failure.code);
+    const reason = unread ? `presence could not be read: ${open.reason}` : open.reason;
+    return result({ state: claimed, open: { ...open, reason } }, kept);
   }
 
   async function look(
@@ -194,17 +233,27 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     const { from, to, spec } = state;
     const request = { from, to, spec, columns: columnsOf(state, wanted.mask), options: wanted.options };
     try {
-      const deadlineMs = Math.min(
-        deps.now() + deps.settings.callBudgetMs,
-        context.deadlineMs - deps.settings.ledgerTimeoutMs,
-      );
-      const found = await task.target.client.present?.(request, { deadlineMs });
+      const found = await task.target.client.present?.(request, { deadlineMs: callDeadline() });
       return found ?? { edge: false, columns: [] };
     } catch (thrown) {
       const failure = asFailure(thrown);
       // What cannot be read at all (no GUID, an old edition) is taken for ours. Any other refusal proves nothing: nothing is sent then.
       if (failure.kind === 'unsupported') return { edge: false, columns: [] };
-      if (failure.kind === 'denied') context.shut.set(task.target.name, failure);
+      if (failure.kind === 'denied' || failure.code === BUDGET_SPENT) context.shut.set(task.target.name, failure);
+      return { failure };
+    }
+  }
+
+  /** What the vendor shows after a change of several calls; undefined where this unit cannot be read. */
+  async function lookBack(state: UnitState): Promise<Seen | undefined | { failure: Failure }> {
+    const { from, to, spec } = state;
+    const request = { from, to, spec, columns: columnsOf(state, state.shown), options: wish(state).options };
+    try {
+      const [sight] = (await task.target.client.verify?.([request], { deadlineMs: callDeadline() })) ?? [];
+      return sight?.readable ? sight : undefined;
+    } catch (thrown) {
+      const failure = asFailure(thrown);
+      if (failure.kind === 'denied' || failure.code === BUDGET_SPENT) context.shut.set(task.target.name, failure);
       return { failure };
     }
   }
@@ -214,12 +263,8 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     const { from, to, spec } = state;
     const wanted = wish(state);
     const request = { from, to, spec, columns: columnsOf(state, wanted.mask), options: wanted.options };
-    const deadlineMs = Math.min(
-      deps.now() + deps.settings.callBudgetMs,
-      context.deadlineMs - deps.settings.ledgerTimeoutMs,
-    );
     try {
-      const found = (await task.target.client.locate?.(request, { deadlineMs })) ?? [];
+      const found = (await task.target.client.locate?.(request, { deadlineMs: callDeadline() })) ?? [];
       return found.filter((receipt) => !state.nodes.some((node) => node.receipt === receipt));
     } catch (thrown) {
       return { failure: asFailure(thrown) };
@@ -248,11 +293,13 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     const intent = state.intent as Intent;
     if (!('failure' in answer)) return succeeded(state, intent, { ...answer, at, createOnly });
     const { failure } = answer;
-    if (failure.maybeApplied) return uncertain(state, intent, createOnly);
-    if (failure.retryable) return dropped(state);
+    if (failure.maybeApplied) return failing(uncertain(state, intent, createOnly), failure.message, at);
+    if (OWN_RULES.has(failure.code)) return dropped(state);
+    if (failure.retryable) return failing(dropped(state), failure.message, at);
     const curable = failure.kind === 'denied' || failure.kind === 'missing';
     const attempts = state.refusal?.attempts ?? 0;
-    const refusal = { kind: failure.kind, message: failure.message, at };
+    const secret = failure.kind === 'denied' ? task.target.circuit?.secret : undefined;
+    const refusal = { kind: failure.kind, message: failure.message, at, ...(secret === undefined ? {} : { secret }) };
     return refusedBy(
       state,
       curable ? { ...refusal, retryAt: at + Math.min(3_600_000, 30_000 * 2 ** attempts) } : refusal,
@@ -273,30 +320,4 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       if (current.lease?.token !== context.token || current.lease.step !== sent.lease?.step) return undefined;
     }
   }
-}
-
-function withWish(state: UnitState, task: UnitTask): UnitState {
-  if (task.settleOnly) return state;
-  if (task.want === undefined) return unclaim(state, task.owner);
-  const { origin, columns, options } = task.want;
-  const claimed = claim(state, task.owner, columns, options);
-  // The newest declaration names the unit best (an identity may have been added since).
-  return claimed === state
-    ? state
-    : { ...claimed, from: origin.from, to: origin.to, spec: origin.spec, target: origin.target };
-}
-
-/** The row of a unit: indexed while anything of it matters, a tombstone with an end when nothing does. */
-export function unitRow(state: UnitState, deps: Pick<ConvergeDeps, 'id' | 'now' | 'settings'>): Row {
-  const row = { key: unitKey(state.id), rev: deps.id(), body: encodeUnit(state) };
-  if (finished(state)) {
-    const { clockSkewMs, ledgerTimeoutMs } = deps.settings;
-    const last = Math.max(state.addUntil, state.delUntil, deps.now() + ledgerTimeoutMs + 2 * clockSkewMs);
-    return { ...row, expiresAt: Math.ceil((last + 2 * clockSkewMs) / 1_000) };
-  }
-  const names = [...state.from, ...state.to].flatMap((table) => [
-    `dataset:${state.vendor}:${table.name}`,
-    ...(table.dataset === undefined ? [] : [`dataset:${table.dataset}`]),
-  ]);
-  return { ...row, index: ['units', `account:${state.account}`, ...new Set(names)] };
 }

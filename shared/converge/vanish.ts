@@ -19,7 +19,7 @@ export interface VanishVerdict {
 }
 
 /** Owners that vanished from one account's sight and wait to be judged together. */
-interface Vanished {
+export interface Vanished {
   readonly owners: Readonly<Record<string, { readonly id: string; readonly edges: number }>>;
   /** Edges the target knew when the first of them vanished. */
   readonly targetEdges: number;
@@ -204,6 +204,11 @@ async function* pages<T>(
     yield page.items;
     after = page.next;
   } while (after !== undefined);
+}
+
+/** Who waits to be judged at an account, and what was judged lately. */
+export async function readVanished(account: string, deps: ConvergeDeps): Promise<Vanished> {
+  return read(await deps.ledger.get(vanishKey(account)));
 }
 
 function read(row: Row | undefined): Vanished {

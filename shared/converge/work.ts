@@ -5,6 +5,7 @@ import type { Row } from '../ledger/ledger.ts';
 import type { ConvergeDeps, NamingFile, Targets } from './deps.ts';
 import { decodeOwner, encodeOwner, type OwnerState, ownerKey } from './owner.ts';
 import type { StatusDocument } from './status.ts';
+import type { VanishVerdict } from './vanish.ts';
 
 export interface ConvergeRequest {
   readonly owner: string;
@@ -12,11 +13,30 @@ export interface ConvergeRequest {
   readonly deadlineMs: number;
   /** Of a continuation; a continuation whose ticket the owner's row no longer carries is dropped. */
   readonly ticket?: string;
+  /** When a person asked for it (epoch ms): what a vendor refused before is tried again at once. */
+  readonly askedAt?: number;
+  /** Token of a lease on the owner that was taken for this convergence. */
+  readonly token?: string;
+  /** Do what a plan showed, or nothing. */
+  readonly expect?: Expected;
 }
 
-/** How it went. `busy`: somebody else works on the owner and has been told to look again. */
+/** What a plan showed of an owner. */
+export interface Expected {
+  /** `decisionDigest` of the decision that is to be carried out. */
+  readonly digest: string;
+  /** Owners that the same plan converges. */
+  readonly planned: ReadonlySet<string>;
+  /** The plan showed the vanished owner's withdrawals as done: they need not wait to be judged together with others. */
+  readonly verdicts?: ReadonlyMap<string, VanishVerdict>;
+}
+
+/**
+ * How it went. `busy`: somebody else works on the owner and has been told to look again. `differs`: it would not be what was expected, so
+ * nothing was done.
+ */
 export type Converged =
-  | { readonly kind: 'absent' | 'unchanged' | 'busy' | 'dropped' | 'waiting' | 'lost' }
+  | { readonly kind: 'absent' | 'unchanged' | 'busy' | 'dropped' | 'waiting' | 'lost' | 'differs' }
   | { readonly kind: 'done' | 'unfinished'; readonly status: StatusDocument };
 
 /** One convergence at work: what it holds and has read. */
@@ -34,14 +54,23 @@ export interface Work {
 /** The longest that a queue holds a message back. */
 export const MAX_DELAY_MS = 900_000;
 
-/** Content, naming, targets and mapping versions: when none of them changed, nothing has to be done. */
+/** Content, naming, targets with their modes, and mapping versions: when none of them changed, nothing has to be done. */
 export function goalHash(etag: string | undefined, naming: NamingFile, targets: Targets, deployment: string): string {
+  return goalOf(naming, targets, deployment)(etag);
+}
+
+/** `goalHash` of many contents under the same names and targets. */
+export function goalOf(naming: NamingFile, targets: Targets, deployment: string): (etag: string | undefined) => string {
   const accounts = targets.list
     .filter((each) => each.client.register !== undefined)
-    .map((each) => `${each.name} ${each.account} ${each.vendor.mappingVersion}`)
+    .map(({ name, account, vendor, mode = 'sync' }) => {
+      const known = `${name} ${account} ${vendor.mappingVersion}`;
+      return mode === 'sync' ? known : `${known} ${mode}`;
+    })
     .sort();
   const problems = targets.problems.map((each) => `${each.target} ${each.message}`).sort();
-  return digest(JSON.stringify([etag ?? null, naming.etag, accounts, problems, deployment]));
+  const rest = JSON.stringify([naming.etag, accounts, problems, deployment]).slice(1);
+  return (etag) => digest(`[${JSON.stringify(etag ?? null)},${rest}`);
 }
 
 /** Leaves the owner to others after an error; the lease would end by itself, this is only sooner. */

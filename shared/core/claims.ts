@@ -42,6 +42,7 @@ function directWins(state: UnitState, mask: Mask): Mask {
 
 /** Merges option blocks, the first winning: maps key by key, anything else whole. */
 export function mergeOptions(blocks: readonly JsonObject[]): { options: JsonObject; conflicts: string[] } {
+  if (blocks.length < 2) return { options: blocks[0] ?? {}, conflicts: [] };
   const conflicts = new Set<string>();
   const options = blocks.reduce<JsonObject>((left, right) => mergeTwo(left, right, '', conflicts), {});
   return { options, conflicts: [...conflicts].sort() };
@@ -89,7 +90,7 @@ export function unclaim(state: UnitState, owner: string): UnitState {
 
 /** Forgets column edges that nothing refers to any more, so that rows do not grow with history. */
 export function compact(state: UnitState): UnitState {
-  let used = state.shown | state.maybe | (state.foreign ?? NONE) | (state.intent?.mask ?? NONE);
+  let used = state.shown | state.maybe | (state.foreign ?? NONE) | (state.past ?? NONE) | (state.intent?.mask ?? NONE);
   for (const each of Object.values(state.claims)) used |= each.mask;
   for (const node of [...state.nodes, ...state.uncertain]) used |= node.mask;
   const kept = positions(used).filter((bit) => bit > 0 && bit <= state.parts.length);
@@ -103,6 +104,7 @@ export function compact(state: UnitState): UnitState {
     shown: move(state.shown),
     maybe: move(state.maybe),
     ...(state.foreign === undefined ? {} : { foreign: move(state.foreign) }),
+    ...(state.past === undefined ? {} : { past: move(state.past) }),
     ...(state.intent ? { intent: { ...state.intent, mask: move(state.intent.mask) } } : {}),
     nodes: state.nodes.map((node) => ({ ...node, mask: move(node.mask) })),
     uncertain: state.uncertain.map((node) => ({ ...node, mask: move(node.mask) })),

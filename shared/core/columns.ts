@@ -1,26 +1,22 @@
 import type { ColumnEdge, ColumnRef } from './edge.ts';
-import type { ColumnName, DatasetRef, LineageEntry, OneOrMore } from './manifest-schema.ts';
+import type { ColumnName, ColumnsList, ColumnsMap, DatasetRef, LineageEntry, OneOrMore } from './manifest-schema.ts';
 import type { Path } from './position.ts';
 import { MAX_PROBLEMS, quoted, type Remark } from './problems.ts';
 
 /** One side of an entry: its datasets, each once, in the order written. */
 export interface Side {
   readonly refs: readonly DatasetRef[];
+  /** `refKey` of each. */
+  readonly keys: readonly string[];
   /** What messages call the datasets of this side. */
   readonly word: 'inputs' | 'outputs';
-  readonly index: ReadonlyMap<string, number>;
 }
 
 export function sideOf(refs: OneOrMore<DatasetRef>, word: Side['word']): Side {
-  const index = new Map<string, number>();
-  const once: DatasetRef[] = [];
-  for (const ref of listOf(refs)) {
-    const key = refKey(ref);
-    if (index.has(key)) continue;
-    index.set(key, once.length);
-    once.push(ref);
-  }
-  return { refs: once, word, index };
+  if (typeof refs === 'string') return { refs: [refs], keys: [refs], word };
+  const keys = new Set<string>();
+  const once = listOf(refs).filter((ref) => keys.size < keys.add(refKey(ref)).size);
+  return { refs: once, keys: [...keys], word };
 }
 
 /** Equal for references to the same alias, or to the same namespace and name. */
@@ -40,73 +36,114 @@ export interface Expansion {
   readonly remarks: readonly Remark[];
 }
 
+/** An entry's sides and columns, looked up. */
+export interface Expanded {
+  readonly from: Side;
+  readonly to: Side;
+  readonly expansion: Expansion;
+}
+
+const expanded = new WeakMap<readonly LineageEntry[], Expanded[]>();
+
+/** Sides and columns of an entry; worked out once, because checking a manifest and resolving it both need them. */
+export function expandEntry(lineage: readonly LineageEntry[], at: number): Expanded {
+  let known = expanded.get(lineage);
+  if (known === undefined) {
+    known = [];
+    expanded.set(lineage, known);
+  }
+  const before = known[at];
+  if (before !== undefined) return before;
+  const entry = lineage[at] as LineageEntry;
+  const from = sideOf(entry.from, 'inputs');
+  const to = sideOf(entry.to, 'outputs');
+  const now = { from, to, expansion: expandColumns(entry, from, to, ['lineage', at]) };
+  known[at] = now;
+  return now;
+}
+
 /** Both forms of `columns` as pairs. `path` is the entry's; time is linear in what is written. */
 export function expandColumns(entry: LineageEntry, from: Side, to: Side, path: Path): Expansion {
+  const columns = entry.columns ?? {};
+  return isLong(columns) ? expandList(columns, from, to, path) : expandMap(columns, from, to, path);
+}
+
+function expandList(columns: ColumnsList, from: Side, to: Side, path: Path): Expansion {
   const remarks: Remark[] = [];
   const edges = new Map<string, ColumnEdge>();
   let pairs = 0;
-
-  function add(
-    sources: OneOrMore<ColumnName>,
-    sourcesPath: Path,
-    target: ColumnRef | undefined,
-    direct: boolean,
-  ): void {
-    const many = Array.isArray(sources);
-    listOf(sources).forEach((name, at) => {
+  columns.forEach((item, at) => {
+    const target = columnOf(item.to, to);
+    if (typeof target === 'string') tell(remarks, [...path, 'columns', at, 'to'], target);
+    const { direct = true } = item;
+    listOf(item.from).forEach((name, place) => {
       pairs += 1;
-      const source = columnOf(name, from, many ? [...sourcesPath, at] : sourcesPath, remarks);
-      if (source === undefined || target === undefined) return;
-      const key = `${source.table}:${source.column}\u0000${target.table}:${target.column}`;
-      const known = edges.get(key);
-      if (known === undefined) edges.set(key, { from: source, to: target, direct });
-      else if (direct && !known.direct) edges.set(key, { ...known, direct });
+      const source = columnOf(name, from);
+      const listed = Array.isArray(item.from) ? [place] : [];
+      if (typeof source === 'string') tell(remarks, [...path, 'columns', at, 'from', ...listed], source);
+      else if (typeof target !== 'string') put(edges, { from: source, to: target, direct });
     });
-  }
+  });
+  return { edges: [...edges.values()], pairs, remarks };
+}
 
-  const columns = entry.columns ?? {};
-  if (isLong(columns)) {
-    columns.forEach((item, at) => {
-      const itemPath = [...path, 'columns', at];
-      const target = columnOf(item.to, to, [...itemPath, 'to'], remarks);
-      add(item.from, [...itemPath, 'from'], target, item.direct ?? true);
-    });
-  } else {
-    for (const [key, sources] of Object.entries(columns)) {
-      const keyPath = [...path, 'columns', key];
-      add(sources, keyPath, columnOf(key, to, keyPath, remarks), true);
+function expandMap(columns: ColumnsMap, from: Side, to: Side, path: Path): Expansion {
+  const remarks: Remark[] = [];
+  const edges: ColumnEdge[] = [];
+  let pairs = 0;
+  // Without a dot each key is another column, so that nothing can come twice.
+  let once = true;
+  for (const key of Object.keys(columns)) {
+    const written = columns[key] as OneOrMore<ColumnName>;
+    const target = columnOf(key, to);
+    if (typeof target === 'string') tell(remarks, [...path, 'columns', key], target);
+    const many = Array.isArray(written);
+    once &&= !many && !key.includes('.');
+    const sources = listOf(written);
+    for (let at = 0; at < sources.length; at += 1) {
+      pairs += 1;
+      const source = columnOf(sources[at] as ColumnName, from);
+      if (typeof source === 'string') tell(remarks, [...path, 'columns', key, ...(many ? [at] : [])], source);
+      else if (typeof target !== 'string') edges.push({ from: source, to: target, direct: true });
     }
   }
-  return { edges: [...edges.values()], pairs, remarks };
+  if (once) return { edges, pairs, remarks };
+  const different = new Map<string, ColumnEdge>();
+  for (const edge of edges) put(different, edge);
+  return { edges: [...different.values()], pairs, remarks };
+}
+
+/** Each pair of columns once; direct if any mention is. */
+export function put(edges: Map<string, ColumnEdge>, edge: ColumnEdge): void {
+  const key = `${edge.from.table}:${edge.from.column}\u0000${edge.to.table}:${edge.to.column}`;
+  if (edges.get(key)?.direct !== true) edges.set(key, edge);
+}
+
+function tell(remarks: Remark[], path: Path, message: string): void {
+  if (remarks.length <= MAX_PROBLEMS) remarks.push({ path, message });
 }
 
 function isLong<L extends readonly unknown[]>(columns: object | L): columns is L {
   return Array.isArray(columns);
 }
 
-function columnOf(name: ColumnName, side: Side, path: Path, remarks: Remark[]): ColumnRef | undefined {
-  const fail = (message: string): undefined => {
-    if (remarks.length <= MAX_PROBLEMS) remarks.push({ path, message });
-  };
+/** Where a column is, or what is wrong with its name. */
+function columnOf(name: ColumnName, side: Side): ColumnRef | string {
   if (typeof name !== 'string') {
-    const table = side.index.get(refKey(name.dataset));
-    return table === undefined ? fail(notOnSide(name.dataset, side)) : { table, column: name.column };
+    const table = side.keys.indexOf(refKey(name.dataset));
+    return table === -1 ? notOnSide(name.dataset, side) : { table, column: name.column };
   }
   const dot = name.indexOf('.');
   if (dot === -1) {
     if (side.refs.length === 1) return { table: 0, column: name };
-    return fail(
-      `column ${quoted(name)} does not say which of the ${side.refs.length} ${side.word} has it; write alias.${name}`,
-    );
+    return `column ${quoted(name)} does not say which of the ${side.refs.length} ${side.word} has it; write alias.${name}`;
   }
   const alias = name.slice(0, dot);
   const column = name.slice(dot + 1);
-  if (alias === '' || column === '') return fail(`${quoted(name)} is not \`alias.column\``);
-  const table = side.index.get(alias);
-  if (table !== undefined) return { table, column };
-  return fail(
-    `${notOnSide(alias, side)}. If the dot belongs to the column's name, write the long form with { dataset, column }`,
-  );
+  if (alias === '' || column === '') return `${quoted(name)} is not \`alias.column\``;
+  const table = side.keys.indexOf(alias);
+  if (table !== -1) return { table, column };
+  return `${notOnSide(alias, side)}. If the dot belongs to the column's name, write the long form with { dataset, column }`;
 }
 
 function notOnSide(ref: DatasetRef, side: Side): string {

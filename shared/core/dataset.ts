@@ -13,6 +13,8 @@ export interface Dataset {
   /** Other OpenLineage identities of the same dataset, in the order in which naming rules try them. */
   readonly symlinks?: readonly { readonly namespace: string; readonly name: string }[];
   readonly vendors: Readonly<Record<string, JsonObject>>;
+  /** Without an identity but with several vendor names: the first of these, `vendor:name`, for which the others stand too. */
+  readonly same?: string;
   /** Entry options that a naming rule sets; those of the output dataset count. */
   readonly entryOptions?: Readonly<Record<string, JsonObject>>;
 }

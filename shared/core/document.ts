@@ -1,7 +1,7 @@
 import { Alias, Composer, type Document, isMap, isScalar, isSeq, Lexer, Parser, Scalar } from 'yaml';
 import type { Problem } from './edge.ts';
 import type { Json } from './json.ts';
-import { duplicateKey, type Finding, type Reading, readJson, reservedKey } from './json-text.ts';
+import { duplicateKey, type Finding, quickJson, type Reading, readJson, reservedKey } from './json-text.ts';
 import { formatPath, lineAt, lineStarts, Marks, type Path } from './position.ts';
 import { decodeUtf8, firstBadLine } from './utf8.ts';
 
@@ -37,7 +37,9 @@ export function parseDocument(bytes: Uint8Array, format: DocumentFormat): Parsed
   const text = decodeUtf8(bytes);
   if (text === undefined) return unreadable('the document is not UTF-8 text; save it as UTF-8', firstBadLine(bytes));
   if (text.trim() === '') return unreadable('the document is empty');
-  const { value, marks, findings } = format === 'json' ? readJson(text, LIMITS) : readYaml(text);
+  const quick = format === 'json' ? quickJson(text, LIMITS) : undefined;
+  let marked = quick === undefined ? (format === 'json' ? readJson(text, LIMITS) : readYaml(text)) : undefined;
+  const { value, findings }: Pick<Reading, 'value' | 'findings'> = marked ?? { value: quick, findings: [] };
   let starts: readonly number[] | undefined;
   const line = (offset: number): number => {
     starts ??= lineStarts(text);
@@ -46,7 +48,12 @@ export function parseDocument(bytes: Uint8Array, format: DocumentFormat): Parsed
   const rootOffset = text.search(/\S/);
   return {
     value,
-    position: (path) => (value === undefined ? undefined : line(marks.locate(value, path, rootOffset))),
+    position: (path) => {
+      if (value === undefined) return undefined;
+      // Most documents have no problem to point at: only those that do are read again for it.
+      marked ??= readJson(text, LIMITS);
+      return line(marked.marks.locate(marked.value, path, rootOffset));
+    },
     problems: findings.map((found) => ({
       path: formatPath(found.path),
       message: found.message,

@@ -5,6 +5,13 @@ import type { Refusal, UnitState } from './unit-state.ts';
 /** How an edge stands at a target, in the words of the status documents. */
 export type Outcome = 'registered' | 'held' | 'unsupported' | 'conflict' | 'pending' | 'unknown' | 'failed';
 
+/**
+ * What an edge is marked with at a target: how it stands, or, where a plan or a comparison is looked at, what it comes to: `drifted`
+ * (registered, but the vendor does not show it so), `foreign` (shown, and not by our doing), `create`, `update`, `withdraw`, `adopt`,
+ * `unresolved` (no name there).
+ */
+export type Mark = Outcome | 'drifted' | 'foreign' | 'create' | 'update' | 'withdraw' | 'adopt' | 'unresolved';
+
 export const OUTCOMES: readonly Outcome[] = [
   'failed',
   'unknown',
@@ -15,12 +22,24 @@ export const OUTCOMES: readonly Outcome[] = [
   'registered',
 ];
 
+/** What an answer may be filtered by. */
+export const MARKS: readonly Mark[] = [
+  ...OUTCOMES,
+  'drifted',
+  'foreign',
+  'create',
+  'update',
+  'withdraw',
+  'adopt',
+  'unresolved',
+];
+
 export interface EdgeAtTarget {
   readonly target: string;
   /** As far as the ledger knows: `shown`, `pending` (something is still to be done), `unknown`, `failed` or `left-behind`. */
   readonly state: 'shown' | 'pending' | 'unknown' | 'failed' | 'left-behind';
   /** Absent in answers that a vendor gave live. */
-  readonly outcome?: Outcome;
+  readonly outcome?: Mark;
   /** The vendor's RequestId or qualified_name. */
   readonly receipt?: string;
   readonly registeredAt?: string;

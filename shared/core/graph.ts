@@ -1,11 +1,13 @@
 import { columnsOf, wish } from './claims.ts';
-import { type EdgeAtTarget, edgeAtTarget, type HeldHere } from './edge-outcome.ts';
+import { type EdgeAtTarget, edgeAtTarget, type HeldHere, type Outcome } from './edge-outcome.ts';
 import { NONE } from './mask.ts';
 import { by } from './order.ts';
+import type { ColumnPair } from './plan-document.ts';
 import { groupNames, type NameGroups } from './same-names.ts';
 import type { UnitState, UnitTable } from './unit-state.ts';
 
-export type { EdgeAtTarget, Outcome } from './edge-outcome.ts';
+export type { EdgeAtTarget, Mark, Outcome } from './edge-outcome.ts';
+export type { ColumnPair } from './plan-document.ts';
 
 /** Lineage as people ask for it: datasets and the edges between them, whatever units and vendors they came from. */
 export interface Graph {
@@ -43,6 +45,24 @@ export interface GraphEdge {
   /** Last change at any target. */
   readonly changedAt?: string;
   readonly columns?: readonly GraphColumn[];
+  /** Where vendors were compared with the ledger: how the edge stands at each of them. */
+  readonly compared?: readonly ComparedAt[];
+}
+
+/** One edge at one target, in the ledger and at the vendor itself. */
+export interface ComparedAt {
+  readonly target: string;
+  /** As the ledger knows it; null: nothing is declared there. */
+  readonly ledger: Outcome | null;
+  /** Whether the vendor shows it, asked just now; null: it could not be asked. */
+  readonly shown: boolean | null;
+  /**
+   * `same`: registered and shown. `missing`: registered, not shown. `extra`: shown, not declared. `absent`: neither, but another has
+   * it. `waiting`: declared, not registered yet, not shown. `unread`: the vendor could not be asked.
+   */
+  readonly verdict: 'same' | 'missing' | 'extra' | 'absent' | 'waiting' | 'unread';
+  /** Column pairs, where both have the edge and the vendor tells columns. */
+  readonly columns?: { readonly missing: readonly ColumnPair[]; readonly extra: readonly ColumnPair[] };
 }
 
 export interface GraphColumn {
@@ -55,6 +75,8 @@ export interface GraphOptions {
   readonly columns: boolean;
   /** Job of an owner, `namespace/name`. */
   readonly jobs?: ReadonlyMap<string, string>;
+  /** Units that only tell which names stand for one table. */
+  readonly names?: readonly UnitState[];
   /** Which pairs of a unit's tables to show, by their positions; all by default. */
   readonly keeps?: (unit: UnitState, from: number, to: number) => boolean;
   /** Held withdrawals, by unit id. */
@@ -68,7 +90,8 @@ export function nodeId(table: UnitTable, vendor: string): string {
 /** Every name a table goes by: its identity first, if it has one. */
 export function namesOf(table: UnitTable, vendor: string): string[] {
   const own = `${vendor}:${table.name}`;
-  return [...(table.dataset === undefined ? [] : [table.dataset]), own];
+  const { dataset, same } = table;
+  return [...(dataset === undefined ? [] : [dataset]), ...(same === undefined || same === own ? [] : [same]), own];
 }
 
 interface Building {
@@ -94,7 +117,7 @@ export function nameGroups(units: readonly UnitState[]): NameGroups {
 
 /** Units as one graph; edges that several units share become one, nodes and edges are sorted. */
 export function graphOf(units: readonly UnitState[], options: GraphOptions): Graph {
-  const groups = nameGroups(units);
+  const groups = nameGroups([...units, ...(options.names ?? [])]);
   const idOf = (table: UnitTable, unit: UnitState) => groups.idOf(nodeId(table, unit.vendor));
   const nodes = new Set<string>();
   const edges = new Map<string, Building>();

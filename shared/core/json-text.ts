@@ -1,4 +1,4 @@
-import type { Json } from './json.ts';
+import type { Json, JsonObject } from './json.ts';
 import { Marks, type Path } from './position.ts';
 
 /** Something wrong at an offset of a text. */
@@ -174,6 +174,63 @@ export function readJson(text: string, limits: ReadingLimits): Reading {
     findings.push({ path: path.slice(0, 10), message: thrown.message, offset: thrown.offset });
     return { value: undefined, marks, findings };
   }
+}
+
+/**
+ * The same value by `JSON.parse`, several times as fast; undefined when anything may be wrong that only `readJson` can tell.
+ * No key is given twice when the text has as many colons outside strings as the value has keys.
+ */
+export function quickJson(text: string, limits: ReadingLimits): Json | undefined {
+  const members = countMembers(text, limits.depth);
+  if (members === undefined) return undefined;
+  let value: Json;
+  try {
+    value = JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+  let keys = 0;
+  let nodes = 0;
+  let strange = false;
+  const walk = (each: Json): void => {
+    nodes += 1;
+    if (typeof each === 'number') strange ||= !Number.isFinite(each);
+    if (typeof each !== 'object' || each === null) return;
+    if (Array.isArray(each)) {
+      for (const item of each as readonly Json[]) walk(item);
+      return;
+    }
+    const members = each as JsonObject;
+    for (const key of Object.keys(members)) {
+      keys += 1;
+      if (key === '__proto__') strange = true;
+      else walk(members[key] as Json);
+    }
+  };
+  walk(value);
+  return strange || keys !== members || nodes > limits.nodes ? undefined : value;
+}
+
+/** Colons outside strings; undefined when the text is nested deeper than `depth` or ends inside a string. */
+function countMembers(text: string, depth: number): number | undefined {
+  let members = 0;
+  let open = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === 34) {
+      for (at += 1; ; at += 1) {
+        const inner = text.charCodeAt(at);
+        if (inner === 34) break;
+        if (inner === 92) at += 1;
+        else if (!(inner >= 32)) return undefined;
+      }
+    } else if (code === 58) members += 1;
+    else if (code === 123 || code === 91) {
+      open += 1;
+      if (open > depth) return undefined;
+    } else if (code === 125 || code === 93) open -= 1;
+  }
+  return members;
 }
 
 export function duplicateKey(key: string): string {

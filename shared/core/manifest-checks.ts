@@ -1,4 +1,4 @@
-import { expandColumns, listOf, sideOf } from './columns.ts';
+import { expandEntry, listOf, sideOf } from './columns.ts';
 import type { Json, JsonObject } from './json.ts';
 import {
   type Blocks,
@@ -14,6 +14,7 @@ import type { Path } from './position.ts';
 import { MAX_PROBLEMS, quoted, type Remark } from './problems.ts';
 import { didYouMean } from './suggest.ts';
 
+const NONE: readonly Remark[] = [];
 const RESERVED: ReadonlySet<string> = new Set(['constructor', 'prototype']);
 
 /**
@@ -25,7 +26,7 @@ export function crossRemarks(value: Json, broken: readonly Remark[], blocks: Blo
   const bad = new Set<string>();
   for (const { path } of broken)
     for (let end = 1; end <= path.length; end += 1) bad.add(path.slice(0, end).join('\u0000'));
-  const whole = (...path: Path): boolean => !bad.has(path.join('\u0000'));
+  const whole = (...path: Path): boolean => bad.size === 0 || !bad.has(path.join('\u0000'));
   const manifest = value as unknown as Manifest;
   const remarks: Remark[] = [];
   const datasets = isObject(value['datasets']) ? manifest.datasets : value['datasets'] === undefined ? {} : undefined;
@@ -80,11 +81,12 @@ function lineageRemarks(
     if (hasFrom) remarks.push(...aliasRemarks(entry.from, [...path, 'from'], aliases));
     if (hasTo) remarks.push(...aliasRemarks(entry.to, [...path, 'to'], aliases));
     if (!hasFrom || !hasTo) return;
-    const from = sideOf(entry.from, 'inputs');
-    const to = sideOf(entry.to, 'outputs');
+    if (!whole(...path, 'columns')) {
+      tablePairs += sideOf(entry.from, 'inputs').refs.length * sideOf(entry.to, 'outputs').refs.length;
+      return;
+    }
+    const { from, to, expansion } = expandEntry(lineage, at);
     tablePairs += from.refs.length * to.refs.length;
-    if (!whole(...path, 'columns')) return;
-    const expansion = expandColumns(entry, from, to, path);
     columnPairs += expansion.pairs;
     for (const remark of expansion.remarks) remarks.push(remark);
   });
@@ -103,7 +105,7 @@ function aliasRemarks(
   path: Path,
   aliases: ReadonlySet<string> | undefined,
 ): readonly Remark[] {
-  if (aliases === undefined) return [];
+  if (aliases === undefined || (typeof refs === 'string' && aliases.has(refs))) return NONE;
   return listOf(refs).flatMap((ref, at) => {
     if (typeof ref !== 'string' || aliases.has(ref)) return [];
     // A suggestion looks at every alias: not worth it in a document of thousands that are all wrong.

@@ -63,6 +63,17 @@ export interface Manifest {
   readonly datasets?: Readonly<Record<string, DatasetEntry>>;
   readonly lineage: readonly LineageEntry[];
   readonly evidence?: readonly ManifestEvidence[];
+  readonly omitted?: ManifestOmitted;
+  /** The calls in a vendor's own format that it was made from, as they came; `kept`: it goes to no target. */
+  readonly wire?: JsonObject;
+}
+
+/** What events declare beyond what a manifest holds. */
+export interface ManifestOmitted {
+  /** Edges left out. */
+  readonly edges: number;
+  /** Column pairs left out, of edges that are there. */
+  readonly columns: number;
 }
 
 /** The event that last showed some edges of a manifest made from events. */
@@ -82,13 +93,27 @@ export function targetVendors(blocks: Blocks): readonly string[] {
   return Object.keys(blocks).filter((vendor) => blocks[vendor]?.entry !== undefined);
 }
 
+const MAX_NAME = 2_000;
+const NO_CONTROL = /^\P{Cc}*$/u;
+
+/** What `nameText` accepts, without a word about why not. */
+export function isNameText(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= MAX_NAME &&
+    NO_CONTROL.test(value) &&
+    value.isWellFormed()
+  );
+}
+
 /** Any text that may name something: not empty, no control characters. */
 export function nameText(what: string) {
   return z
     .string()
     .min(1)
-    .max(2_000)
-    .regex(/^\P{Cc}*$/u, 'must not hold control characters')
+    .max(MAX_NAME)
+    .regex(NO_CONTROL, 'must not hold control characters')
     .refine((text) => text.isWellFormed(), 'must be valid Unicode')
     .describe(what);
 }
@@ -244,7 +269,17 @@ function makeSchema(blocks: Blocks): z.ZodObject {
         .array(evidence)
         .max(MAX_PAIRS)
         .optional()
-        .describe('Which event last showed which edge; written by the webhook, and nothing follows from it'),
+        .describe('Which event last showed which edge; written by the webhook alone, and nothing follows from it'),
+      omitted: z
+        .strictObject({ edges: z.number().int().min(0), columns: z.number().int().min(0) })
+        .optional()
+        .describe('What events declare beyond what a manifest holds; written by the webhook alone'),
+      wire: z
+        .record(z.string(), z.json())
+        .optional()
+        .describe(
+          "The calls in a vendor's own format that it was made from, as they came; `kept`: it goes to no target",
+        ),
     })
     .meta({ title: 'Lineage Functions manifest, version 1' });
 }

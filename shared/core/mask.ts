@@ -39,6 +39,11 @@ export function take(mask: Mask, limit: number): Mask {
   return maskOf(positions(mask).slice(0, limit));
 }
 
+/** The last `limit` parts of a mask, highest position first. */
+export function latest(mask: Mask, limit: number): Mask {
+  return maskOf(positions(mask).slice(-limit));
+}
+
 export function encodeMask(mask: Mask): string {
   return mask.toString(16);
 }

@@ -1,5 +1,5 @@
 import { contentOf, covers, loudOptions, notOurs, twinsOf, type Wish, wish } from './claims.ts';
-import { EDGE, has, type Mask, NONE, take, without } from './mask.ts';
+import { EDGE, has, type Mask, NONE, positions, take, without } from './mask.ts';
 import type { UnitState } from './unit-state.ts';
 
 /** What a vendor can do, as far as planning cares. */
@@ -11,7 +11,11 @@ export interface Capabilities {
   readonly look: boolean;
   /** Whether a create whose outcome is not known can be looked for. */
   readonly locate: boolean;
+  /** Whether a change of several calls can be read back. */
+  readonly verify?: boolean;
   readonly columnsPerCall: number;
+  /** Nothing may be withdrawn now: what is no longer wanted stays until it may. */
+  readonly keep?: boolean;
 }
 
 /** The next thing to do about a unit, with its reason. */
@@ -19,7 +23,14 @@ export type Step =
   | { readonly do: 'nothing'; readonly verdict: Verdict; readonly reason?: string }
   | { readonly do: 'look' }
   | { readonly do: 'locate' }
-  | { readonly do: 'register'; readonly mask: Mask; readonly reason: string }
+  | { readonly do: 'verify' }
+  | {
+      readonly do: 'register';
+      readonly mask: Mask;
+      /** More calls belong to the same change. */
+      readonly part?: true;
+      readonly reason: string;
+    }
   | { readonly do: 'withdraw'; readonly mask: Mask; readonly cascade: boolean; readonly reason: string }
   | { readonly do: 'wait'; readonly until: number; readonly reason: string };
 
@@ -47,15 +58,18 @@ export type Verdict =
  * | yes | more than shown | a withdraw may still arrive | wait |
  * | yes | other options or direct flags than an outstanding register | it may still arrive | wait |
  * | yes | less than shown or uncertain, edge stays | no register outstanding | withdraw columns without cascade |
+ * | yes | as shown | a change of several calls was not read back yet | verify |
  * | yes | nothing | some columns known | withdraw columns, uncertain first, cascade on the last call |
  * | yes | nothing | no column known | withdraw the pair without columns |
  * | yes | less | a register may still arrive | wait |
  * | no | some | a node covers it | nothing: shown |
- * | no | some | a possible node covers it, the vendor can be read | wait until it cannot arrive any more, then locate |
+ * | no | some | a possible node, the vendor can be read | wait until it cannot arrive any more, then locate |
  * | no | some | a possible node covers it, the vendor cannot be read | nothing: unknown |
  * | no | some | no node covers it | register all of it as a new node |
  * | no | nothing | a node | nothing: left-behind |
  * | any | refused before, content unchanged | | nothing: refused (or wait until it is worth trying) |
+ *
+ * With `keep` no row withdraws: a column whose direct flag changed waits, and what would go is `shown` with that reason.
  */
 export function nextStep(state: UnitState, can: Capabilities, now: number): Step {
   const wanted = wish(state);
@@ -68,12 +82,13 @@ export function nextStep(state: UnitState, can: Capabilities, now: number): Step
 }
 
 function nextOfPair(state: UnitState, wanted: Wish, can: Capabilities, now: number): Step {
-  const toAdd = without(wanted.mask, state.shown);
+  const missing = without(wanted.mask, state.shown);
   const unwanted = without(state.shown | state.maybe, wanted.mask);
   const toDelete = without(unwanted, notOurs(state, unwanted));
   // With the other direct flag it is one thing at the vendor: the old one goes before the new one comes.
-  const first = toDelete & twinsOf(state, toAdd);
-  if (first !== NONE)
+  const first = toDelete & twinsOf(state, missing);
+  const toAdd = can.keep ? without(missing, twinsOf(state, first)) : missing;
+  if (first !== NONE && !can.keep)
     return withdraw(state, first, false, can, now, 'direct flag changed: the old column edge goes first');
   if (toAdd !== NONE) {
     if (can.look && state.foreign === undefined) return { do: 'look' };
@@ -82,7 +97,9 @@ function nextOfPair(state: UnitState, wanted: Wish, can: Capabilities, now: numb
   if (wanted.mask !== NONE && state.shownOptions !== loudOptions(state, wanted.options)) {
     return register(state, EDGE, can, now, 'options changed');
   }
-  if (toDelete === NONE && wanted.mask !== NONE) return { do: 'nothing', verdict: 'shown' };
+  if (toDelete === NONE && wanted.mask !== NONE) {
+    return can.verify && state.unproved !== undefined ? { do: 'verify' } : { do: 'nothing', verdict: 'shown' };
+  }
   if (toDelete === NONE && unwanted !== NONE) {
     return {
       do: 'nothing',
@@ -91,6 +108,14 @@ function nextOfPair(state: UnitState, wanted: Wish, can: Capabilities, now: numb
     };
   }
   if (toDelete === NONE) return { do: 'nothing', verdict: 'gone' };
+  if (can.keep) {
+    const what = has(toDelete, EDGE) ? 'it' : `${positions(toDelete).length} column edge(s)`;
+    return {
+      do: 'nothing',
+      verdict: 'shown',
+      reason: `${what} would be withdrawn, but ${state.target} is upsert-only`,
+    };
+  }
   if (!has(toDelete, EDGE)) return withdraw(state, toDelete, false, can, now, 'columns withdrawn');
   return withdraw(state, toDelete, true, can, now, 'no owner declares it any more');
 }
@@ -102,7 +127,9 @@ function register(state: UnitState, toAdd: Mask, can: Capabilities, now: number,
   }
   // Every register call carries the table edge, so a chunk counts columns only.
   const mask = take(without(toAdd, EDGE), can.columnsPerCall) | EDGE;
-  return { do: 'register', mask, reason };
+  return without(toAdd, mask) === NONE
+    ? { do: 'register', mask, reason }
+    : { do: 'register', mask, part: true, reason };
 }
 
 /** Whether an earlier register, should it arrive after this one, would undo it: other options, or the other direct flag. */
@@ -141,13 +168,14 @@ function nextOfNode(state: UnitState, wanted: Wish, can: Capabilities, now: numb
   const fits = (node: { readonly mask: Mask; readonly options: string }): boolean =>
     covers(node.mask, wanted.mask) && accepted.has(node.options);
   if (state.nodes.some(fits)) return { do: 'nothing', verdict: 'shown' };
-  if (state.uncertain.some(fits)) {
-    if (!can.locate) return { do: 'nothing', verdict: 'unknown' };
+  // Before another one is made, what may have been made is looked for: of two that are in doubt, nobody could tell which is there.
+  if (can.locate && state.uncertain.length > 0) {
     const until = Math.max(...state.uncertain.map((each) => each.until));
     return now < until
       ? { do: 'wait', until, reason: 'it may still be created; then the vendor is asked' }
       : { do: 'locate' };
   }
+  if (state.uncertain.some(fits)) return { do: 'nothing', verdict: 'unknown' };
   const reason = state.nodes.length > 0 ? 'content grew: a new node supersedes the old one' : 'declared';
   return { do: 'register', mask: wanted.mask, reason };
 }

@@ -1,8 +1,14 @@
-import { expandColumns, refKey, type Side, sideOf } from './columns.ts';
+import { expandEntry, put, refKey, type Side } from './columns.ts';
 import { type Dataset, identity } from './dataset.ts';
 import type { ColumnEdge, Declaration, Entry, Problem } from './edge.ts';
 import { canonicalJson, type JsonObject } from './json.ts';
-import type { DatasetRef, LineageEntry, Manifest } from './manifest-schema.ts';
+import {
+  type DatasetRef,
+  type LineageEntry,
+  MAX_PAIRS,
+  type Manifest,
+  type ManifestOmitted,
+} from './manifest-schema.ts';
 import { mergedOver } from './merge.ts';
 import { type Naming, nameDataset } from './naming.ts';
 import { formatPath } from './position.ts';
@@ -16,24 +22,22 @@ import { formatPath } from './position.ts';
  */
 export function resolveManifest(manifest: Manifest, naming: Naming): Declaration {
   const datasets = datasetLookup(manifest, naming);
-  const groups = new Map<string, { entry: Omit<Entry, 'columns'>; columns: Map<string, ColumnEdge> }>();
+  const groups = new Map<string, Omit<Entry, 'columns'> & { readonly columns: (readonly ColumnEdge[])[] }>();
   const warnings: Problem[] = [];
   const used = new Set<string>();
   manifest.lineage.forEach((written, at) => {
-    const from = sideOf(written.from, 'inputs');
-    const to = sideOf(written.to, 'outputs');
-    for (const ref of [...from.refs, ...to.refs]) if (typeof ref === 'string') used.add(ref);
-    const outputs = to.refs.map(datasets);
+    const { from, to, expansion } = expandEntry(manifest.lineage, at);
+    const columns = expansion.edges;
+    for (const ref of from.refs) if (typeof ref === 'string') used.add(ref);
+    for (const ref of to.refs) if (typeof ref === 'string') used.add(ref);
     const options = entryOptions(written, manifest);
-    const columns = expandColumns(written, from, to, ['lineage', at]).edges;
-    const key = `${keysOf(from)}\u0002${keysOf(to)}\u0002${canonicalJson(options)}`;
-    let group = groups.get(key);
+    const plain = options === NONE;
+    const key = `${keysOf(from)}\u0002${keysOf(to)}${plain ? '' : `\u0002${canonicalJson(options)}`}`;
+    const group = groups.get(key);
     if (group === undefined) {
-      const entry = { path: `lineage[${at}]`, from: from.refs.map(datasets), to: outputs, options };
-      group = { entry, columns: new Map() };
-      groups.set(key, group);
-    }
-    addColumns(group.columns, columns);
+      const [inputs, outputs] = [from.refs.map(datasets), to.refs.map(datasets)];
+      groups.set(key, { path: `lineage[${at}]`, from: inputs, to: outputs, options, columns: [columns] });
+    } else group.columns.push(columns);
     if (from.refs.length > 1 && to.refs.length > 1 && columns.length === 0) {
       warnings.push({ path: `lineage[${at}]`, message: everyPair(from.refs.length, to.refs.length) });
     }
@@ -42,10 +46,21 @@ export function resolveManifest(manifest: Manifest, naming: Naming): Declaration
     if (!used.has(alias)) warnings.push({ path: formatPath(['datasets', alias]), message: 'is not used by any entry' });
   }
   warnings.push(...differentNames([...used].map(datasets)));
+  if (manifest.omitted !== undefined) warnings.unshift({ path: 'omitted', message: leftOut(manifest.omitted) });
   return {
     ...(manifest.job === undefined ? {} : { job: manifest.job }),
-    ...(manifest.targets === undefined ? {} : { targets: [...new Set(manifest.targets)] }),
-    entries: [...groups.values()].map(({ entry, columns }) => ({ ...entry, columns: [...columns.values()] })),
+    ...(manifest.wire?.['kept'] === true
+      ? { targets: [] }
+      : manifest.targets === undefined
+        ? {}
+        : { targets: [...new Set(manifest.targets)] }),
+    entries: Array.from(groups.values(), ({ path, from, to, options, columns }) => ({
+      path,
+      from,
+      to,
+      options,
+      columns: together(columns),
+    })),
     warnings,
   };
 }
@@ -78,10 +93,13 @@ function aliased(alias: string, manifest: Manifest): Dataset {
   };
 }
 
+const NONE: Readonly<Record<string, JsonObject>> = {};
 const NOT_OPTIONS: ReadonlySet<string> = new Set(['from', 'to', 'columns']);
 
 /** Per vendor: the entry's own options over `defaults.lineage`. What naming rules say stays with the datasets: vendors weigh it. */
 function entryOptions(written: LineageEntry, manifest: Manifest): Readonly<Record<string, JsonObject>> {
+  if (manifest.defaults?.lineage === undefined && Object.keys(written).every((key) => NOT_OPTIONS.has(key)))
+    return NONE;
   const own = Object.fromEntries(Object.entries(written).filter(([key]) => !NOT_OPTIONS.has(key))) as Record<
     string,
     JsonObject
@@ -95,14 +113,23 @@ function entryOptions(written: LineageEntry, manifest: Manifest): Readonly<Recor
 }
 
 function keysOf(side: Side): string {
-  return side.refs.map(refKey).join('\u0001');
+  return side.keys.length === 1 ? (side.keys[0] as string) : side.keys.join('\u0001');
 }
 
-function addColumns(known: Map<string, ColumnEdge>, more: readonly ColumnEdge[]): void {
-  for (const edge of more) {
-    const key = `${edge.from.table}:${edge.from.column}\u0000${edge.to.table}:${edge.to.column}`;
-    if (known.get(key)?.direct !== true) known.set(key, edge);
-  }
+function together(lists: readonly (readonly ColumnEdge[])[]): readonly ColumnEdge[] {
+  const [first = [], ...more] = lists;
+  if (more.length === 0) return first;
+  const edges = new Map<string, ColumnEdge>();
+  for (const edge of lists.flat()) put(edges, edge);
+  return [...edges.values()];
+}
+
+function leftOut({ edges, columns }: ManifestOmitted): string {
+  const parts = [
+    ...(edges > 0 ? [`${edges} edges`] : []),
+    ...(columns > 0 ? [`${columns} column pairs of the edges that are there`] : []),
+  ];
+  return `the events declare more than a manifest holds (${MAX_PAIRS} pairs), so ${parts.join(' and ')} are not registered; split the job, set OPENLINEAGE_INDIRECT to table or drop, or lower OPENLINEAGE_RUNS`;
 }
 
 function everyPair(inputs: number, outputs: number): string {

@@ -3,6 +3,7 @@ import { canonicalJson, type Json, type JsonObject } from './json.ts';
 
 /** Entry options of a vendor that the naming rules of these datasets set and do not contradict each other in. */
 export function ruleOptions(datasets: readonly Dataset[], vendor: string): JsonObject {
+  if (!datasets.some((dataset) => dataset.entryOptions?.[vendor] !== undefined)) return {};
   const agreed: Record<string, Json> = {};
   const disputed = new Set<string>();
   for (const dataset of datasets) {

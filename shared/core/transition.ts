@@ -1,6 +1,6 @@
 import { contentOf, loudOptions, notOurs, twinsOf, wish } from './claims.ts';
 import type { ColumnEdge } from './edge.ts';
-import { EDGE, has, type Mask, NONE, without } from './mask.ts';
+import { EDGE, has, latest, type Mask, NONE, without } from './mask.ts';
 import type { Intent } from './unit-state.ts';
 import { intern, pairKey, type Refusal, type UnitState } from './unit-state.ts';
 
@@ -15,11 +15,12 @@ export function succeeded(
   intent: Intent,
   result: { readonly receipt: string; readonly ambiguous: boolean; readonly at: number; readonly createOnly: boolean },
 ): UnitState {
-  const { intent: _done, lease: _released, refusal: _gone, ...rest } = state;
+  const { intent: _done, lease: _released, refusal: _gone, lastFailure: _over, ...rest } = state;
   const base: UnitState = { ...rest, changedAt: result.at };
   if (intent.op === 'withdraw') {
     return {
       ...base,
+      ...remembering(state, intent.mask),
       receipt: result.receipt,
       shown: without(state.shown, intent.mask),
       maybe: without(state.maybe, intent.mask),
@@ -36,12 +37,23 @@ export function succeeded(
   const twins = twinsOf(state, intent.mask);
   return {
     ...(calm ? now : base),
+    ...(state.past === undefined ? {} : { past: without(state.past, intent.mask | twins) }),
+    ...(intent.part ? { unproved: state.unproved ?? 0 } : {}),
     ...registered,
     shown: without(state.shown, twins) | intent.mask,
     maybe: without(state.maybe, twins | intent.mask),
     shownOptions: intent.options,
     ...(result.ambiguous ? mayArrive(state, intent) : {}),
   };
+}
+
+const MOST_PAST = 40;
+
+/** Columns that go now and were surely ours. */
+function remembering(state: UnitState, gone: Mask): Pick<UnitState, 'past'> {
+  const ours = without(gone & state.shown, EDGE | notOurs(state, gone));
+  if (ours === NONE) return {};
+  return { past: latest((state.past ?? NONE) | ours, MOST_PAST) };
 }
 
 /** A register that may still be carried out: no withdraw, and no register of anything else, before it cannot any more. */
@@ -82,6 +94,19 @@ export function uncertain(state: UnitState, intent: Intent, createOnly: boolean)
 export function dropped(state: UnitState): UnitState {
   const { intent: _dropped, lease: _released, ...base } = state;
   return base;
+}
+
+const LONGEST_MESSAGE = 300;
+
+/** Remembers why a call came to nothing, for whoever reports on the unit while it waits for its next turn. */
+export function failing(state: UnitState, message: string, at: number): UnitState {
+  return { ...state, lastFailure: { message: message.slice(0, LONGEST_MESSAGE), at } };
+}
+
+/** What was refused is tried again before its time: a person asked, or the secret is another one. */
+export function pardoned(state: UnitState): UnitState {
+  const { refusal: _forgotten, ...rest } = state;
+  return rest;
 }
 
 /** The vendor refuses what is wanted now; remembered so that it is not sent again and again. */
@@ -146,7 +171,13 @@ export function finished(state: UnitState): boolean {
 /** The intent of a call about to be made. */
 export function intend(
   state: UnitState,
-  call: { readonly op: Intent['op']; readonly mask: Mask; readonly cascade: boolean; readonly until: number },
+  call: {
+    readonly op: Intent['op'];
+    readonly mask: Mask;
+    readonly cascade: boolean;
+    readonly until: number;
+    readonly part?: true;
+  },
 ): Intent {
   return { ...call, options: call.op === 'register' ? loudOptions(state, wish(state).options) : '' };
 }

@@ -9,6 +9,8 @@ export interface UnitTable {
   readonly name: string;
   /** `namespace/name`, if the manifest or a naming rule says it. */
   readonly dataset?: string;
+  /** Without an identity: the name at another vendor that its manifest gives the same table, `dataphin:odps.1.p.t`. */
+  readonly same?: string;
 }
 
 /** What one owner wants of the unit. */
@@ -24,6 +26,8 @@ export interface Intent {
   readonly cascade: boolean;
   /** Digest of the loud options that a register sends. */
   readonly options: string;
+  /** One of several calls that one change takes: what they lead to is read back at the end. */
+  readonly part?: true;
   /** The latest moment the vendor may still apply it: deadline of the call + late bound + clock skew (epoch ms). */
   readonly until: number;
 }
@@ -61,6 +65,8 @@ export interface Refusal {
   /** When trying the same again makes sense, because what is wrong can be mended elsewhere; absent: never. */
   readonly retryAt?: number;
   readonly attempts: number;
+  /** Tag of the secret that was refused: with another one it is worth trying at once. */
+  readonly secret?: string;
 }
 
 /** Everything one ledger row knows about one unit. */
@@ -82,6 +88,10 @@ export interface UnitState {
   readonly maybe: Mask;
   /** Was at the vendor before our first register; undefined until looked. Never deleted. */
   readonly foreign?: Mask;
+  /** Column edges that we put there and surely took away again, the latest of them: should they come back, they are ours. */
+  readonly past?: Mask;
+  /** A change of several calls is not read back yet; how often that found something missing. */
+  readonly unproved?: number;
   /** Digest of the loud options of the last register. */
   readonly shownOptions?: string;
   /** Digest of the options of registers that may still arrive before `addUntil`; `*` when they differ. */
@@ -97,6 +107,8 @@ export interface UnitState {
   readonly intent?: Intent;
   readonly lease?: UnitLease;
   readonly refusal?: Refusal;
+  /** Why the last call came to nothing although nobody refused it; gone with the next success. */
+  readonly lastFailure?: { readonly message: string; readonly at: number };
   readonly receipt?: string;
   readonly registeredAt?: number;
   readonly changedAt?: number;
@@ -184,9 +196,12 @@ export function encodeUnit(state: UnitState): JsonObject {
     uncertain: state.uncertain.map((node) => ({ ...node, mask: encodeMask(node.mask) })),
   };
   if (state.foreign !== undefined) body['foreign'] = encodeMask(state.foreign);
+  if (state.past) body['past'] = encodeMask(state.past);
+  if (state.unproved !== undefined) body['unproved'] = state.unproved;
   if (state.intent) body['intent'] = { ...state.intent, mask: encodeMask(state.intent.mask) };
   if (state.lease) body['lease'] = { ...state.lease };
   if (state.refusal) body['refusal'] = { ...state.refusal } as JsonObject;
+  if (state.lastFailure) body['lastFailure'] = { ...state.lastFailure };
   for (const key of OPTIONAL) if (state[key] !== undefined) body[key] = state[key];
   return body;
 }
@@ -226,6 +241,8 @@ export function decodeUnit(body: JsonObject): UnitState {
     shown: hex(raw.shown),
     maybe: hex(raw.maybe),
     ...(raw.foreign === undefined ? {} : { foreign: hex(raw.foreign) }),
+    ...(raw.past === undefined ? {} : { past: hex(raw.past) }),
+    ...(raw.unproved === undefined ? {} : { unproved: raw.unproved }),
     addUntil: raw.addUntil,
     delUntil: raw.delUntil,
     nodes: (raw.nodes as readonly unknown[]).map((node) => ({
@@ -239,6 +256,7 @@ export function decodeUnit(body: JsonObject): UnitState {
     ...(raw.intent ? { intent: { ...raw.intent, mask: hex(raw.intent.mask) } } : {}),
     ...(raw.lease ? { lease: raw.lease } : {}),
     ...(raw.refusal ? { refusal: raw.refusal } : {}),
+    ...(raw.lastFailure ? { lastFailure: raw.lastFailure } : {}),
     ...(raw.shownOptions === undefined ? {} : { shownOptions: raw.shownOptions }),
     ...(raw.addOptions === undefined ? {} : { addOptions: raw.addOptions }),
     ...(raw.lastOptions === undefined ? {} : { lastOptions: raw.lastOptions }),

@@ -9,6 +9,13 @@ const STYLES: Readonly<Record<keyof typeof LOOKS, string>> = {
   unsupported: 'dashed',
   failed: 'bold',
   conflict: 'bold',
+  drifted: 'bold',
+  withdraw: 'dashed',
+  unresolved: 'dotted',
+  update: 'dashed',
+  create: 'dashed',
+  adopt: 'dashed',
+  foreign: 'dotted',
 };
 
 /** The graph for Graphviz. */

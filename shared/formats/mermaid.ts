@@ -9,6 +9,13 @@ const LINKS: Readonly<Record<keyof typeof LOOKS, string>> = {
   unsupported: '-.->',
   failed: '--x',
   conflict: '-->',
+  drifted: '--x',
+  withdraw: '-.->',
+  unresolved: '-.->',
+  update: '==>',
+  create: '==>',
+  adopt: '==>',
+  foreign: '--o',
 };
 
 /** The graph as a Mermaid flowchart, for wikis and pull requests. */

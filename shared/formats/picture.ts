@@ -1,5 +1,5 @@
 import { Graph as Layout, layout } from '@dagrejs/dagre';
-import type { Graph, GraphColumn, GraphEdge, More, Outcome } from '../core/graph.ts';
+import type { Graph, GraphColumn, GraphEdge, Mark, More } from '../core/graph.ts';
 import { makerOf, shortened, statesOf, titleOf, visible, worstOf } from './words.ts';
 
 /** A graph laid out from left to right: what a drawing needs, in pixels, whoever draws it. */
@@ -26,7 +26,7 @@ export interface Card {
 
 export interface Line {
   readonly edge: GraphEdge;
-  readonly worst: Outcome;
+  readonly worst: Mark;
   /** SVG path. */
   readonly d: string;
   readonly label: Label;
@@ -39,7 +39,7 @@ export interface Label {
   readonly width: number;
   readonly height: number;
   readonly maker: string;
-  readonly states: readonly { readonly target: string; readonly outcome: Outcome }[];
+  readonly states: readonly { readonly target: string; readonly outcome: Mark }[];
   /** Short of room: signs only. */
   readonly dense: boolean;
 }
@@ -58,6 +58,8 @@ const MARGIN = 24;
 const MOST_ROWS = 40;
 /** Above so many edges, labels are signs only. */
 const DENSE_FROM = 60;
+/** How much wider bold letters are. */
+const BOLD = 1.12;
 /** dagre's thorough ranking takes too long beyond. */
 const THOROUGH_UP_TO = 400;
 
@@ -84,7 +86,7 @@ export function pictureOf(graph: Graph, options: PictureOptions = {}): Picture {
     const rows = columns.slice(0, MOST_ROWS);
     const { title, place } = titleOf(node.id);
     const wide = Math.max(
-      textWidth(visible(title), 14),
+      textWidth(visible(title), 14) * BOLD,
       textWidth(visible(place), 12),
       ...rows.map((row) => textWidth(row, 12) + 16),
     );

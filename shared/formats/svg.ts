@@ -53,6 +53,13 @@ export const LIGHT_STATES: Colours = {
   pending: '#1d4ed8',
   unsupported: '#566273',
   registered: '#0f6b3c',
+  drifted: '#b91c1c',
+  withdraw: '#a3341a',
+  unresolved: '#8a4b00',
+  update: '#1d4ed8',
+  create: '#0f6b3c',
+  adopt: '#0b6b74',
+  foreign: '#6d28d9',
 };
 export const DARK_STATES: Colours = {
   failed: '#ff8a80',
@@ -62,6 +69,13 @@ export const DARK_STATES: Colours = {
   pending: '#82b4ff',
   unsupported: '#a9b6c6',
   registered: '#5fd39a',
+  drifted: '#ff8a80',
+  withdraw: '#ff9f6e',
+  unresolved: '#f5b942',
+  update: '#82b4ff',
+  create: '#5fd39a',
+  adopt: '#5fd0d8',
+  foreign: '#c4a5ff',
 };
 
 function colours(base: typeof LIGHT, states: Colours): string {

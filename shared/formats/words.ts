@@ -1,4 +1,4 @@
-import type { EdgeAtTarget, GraphEdge, Outcome } from '../core/graph.ts';
+import type { EdgeAtTarget, GraphEdge, Mark } from '../core/graph.ts';
 
 /** How an outcome looks besides its colour, so that nobody needs the colour. */
 export interface Look {
@@ -9,26 +9,33 @@ export interface Look {
 }
 
 /** Worst first: that is what people look for. */
-export const LOOKS: Readonly<Record<Outcome, Look>> = {
+export const LOOKS: Readonly<Record<Mark, Look>> = {
   failed: { glyph: '✕', word: 'failed', dash: '3 3' },
   unknown: { glyph: '?', word: 'unknown', dash: '1 5' },
   held: { glyph: '‖', word: 'held', dash: '12 4 2 4' },
+  drifted: { glyph: '!', word: 'missing there', dash: '9 3 2 3 2 3' },
+  withdraw: { glyph: '−', word: 'to be withdrawn', dash: '5 3' },
   conflict: { glyph: '≠', word: 'conflict', dash: '16 3' },
+  unresolved: { glyph: '¿', word: 'without a name there', dash: '2 3' },
+  update: { glyph: '~', word: 'to be changed', dash: '10 2' },
+  create: { glyph: '+', word: 'to be registered', dash: '10 4' },
+  adopt: { glyph: '⊕', word: 'to be adopted', dash: '10 6' },
   pending: { glyph: '…', word: 'pending', dash: '7 5' },
   unsupported: { glyph: '∅', word: 'left behind', dash: '14 7' },
+  foreign: { glyph: '◇', word: 'only at the vendor', dash: '1 3' },
   registered: { glyph: '✓', word: 'registered', dash: '' },
 };
 
-const RANK = new Map(Object.keys(LOOKS).map((outcome, at) => [outcome as Outcome, at]));
+const RANK = new Map(Object.keys(LOOKS).map((outcome, at) => [outcome as Mark, at]));
 
-export const rankOf = (outcome: Outcome): number => RANK.get(outcome) ?? 0;
+export const rankOf = (outcome: Mark): number => RANK.get(outcome) ?? 0;
 
 /** What a vendor told live is there: it counts as registered. */
-export const outcomeAt = (at: EdgeAtTarget): Outcome => at.outcome ?? 'registered';
+export const outcomeAt = (at: EdgeAtTarget): Mark => at.outcome ?? 'registered';
 
 /** One state per target, the worst where an edge has several units there, in the order of their names. */
-export function statesOf(edge: GraphEdge): readonly { readonly target: string; readonly outcome: Outcome }[] {
-  const states = new Map<string, Outcome>();
+export function statesOf(edge: GraphEdge): readonly { readonly target: string; readonly outcome: Mark }[] {
+  const states = new Map<string, Mark>();
   for (const each of edge.targets) {
     const known = states.get(each.target);
     const outcome = outcomeAt(each);
@@ -37,8 +44,8 @@ export function statesOf(edge: GraphEdge): readonly { readonly target: string; r
   return [...states].map(([target, outcome]) => ({ target, outcome })).sort((a, b) => (a.target < b.target ? -1 : 1));
 }
 
-export function worstOf(edge: GraphEdge): Outcome {
-  return statesOf(edge).reduce<Outcome>(
+export function worstOf(edge: GraphEdge): Mark {
+  return statesOf(edge).reduce<Mark>(
     (worst, { outcome }) => (rankOf(outcome) < rankOf(worst) ? outcome : worst),
     'registered',
   );

@@ -11,7 +11,7 @@ const unzip = promisify(gunzip);
 /** Well under what one queue message may hold (AWS, SQS quotas, read 2026-11: 262,144 bytes at the least), in characters of ASCII. */
 const MESSAGE_CHARACTERS = 180_000;
 /** Holds events that are too large for a message. No notifications exist for it. */
-const PREFIX = 'inbox/';
+export const INBOX = 'inbox/';
 const INBOX_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -20,23 +20,28 @@ const INBOX_BYTES = 64 * 1024 * 1024;
  */
 export async function storeEvents(
   events: readonly JsonObject[],
-  options: { readonly confined: boolean },
+  options: { readonly confined: boolean; readonly replayed?: boolean },
   services: Services,
 ): Promise<void> {
   const { deps } = services;
-  const confined = options.confined ? { confined: true } : {};
+  const common = {
+    kind: 'events' as const,
+    at: new Date(deps.now()).toISOString(),
+    ...(options.confined ? { confined: true } : {}),
+    ...(options.replayed ? { replayed: true } : {}),
+  };
   const sends: Promise<void>[] = [];
   let batch: JsonObject[] = [];
   let size = 0;
   const flush = () => {
-    if (batch.length > 0) sends.push(deps.queue.send({ kind: 'events', events: batch, ...confined }));
+    if (batch.length > 0) sends.push(deps.queue.send({ ...common, events: batch }));
     batch = [];
     size = 0;
   };
   for (const event of events) {
     const length = asciiLength(event);
     if (length > MESSAGE_CHARACTERS) {
-      sends.push(storeLarge(event, confined, services));
+      sends.push(storeLarge(event, common, services));
       continue;
     }
     if (size + length > MESSAGE_CHARACTERS) flush();
@@ -47,15 +52,11 @@ export async function storeEvents(
   await Promise.all(sends);
 }
 
-async function storeLarge(
-  event: JsonObject,
-  confined: { readonly confined?: boolean },
-  { deps }: Services,
-): Promise<void> {
+async function storeLarge(event: JsonObject, common: { readonly kind: 'events' }, { deps }: Services): Promise<void> {
   const day = new Date(deps.now()).toISOString().slice(0, 10);
-  const ref = `${PREFIX}${day}/${deps.id()}.json.gz`;
+  const ref = `${INBOX}${day}/${deps.id()}.json.gz`;
   await deps.manifests.put(ref, await zip(JSON.stringify([event])), 'application/gzip');
-  await deps.queue.send({ kind: 'events', ref, ...confined });
+  await deps.queue.send({ ...common, ref });
 }
 
 /** Queues write other characters as `\uXXXX`. */
@@ -83,5 +84,5 @@ export async function forgetEvents(
   message: IntakeMessage & { readonly kind: 'events' },
   { deps }: Services,
 ): Promise<void> {
-  if ('ref' in message) await deps.manifests.delete(message.ref);
+  if ('ref' in message && message.ref.startsWith(INBOX)) await deps.manifests.delete(message.ref);
 }

@@ -1,6 +1,6 @@
 import { commit } from '../converge/commit.ts';
 import type { JsonObject } from '../core/json.ts';
-import { MAX_BYTES } from '../core/manifest.ts';
+import { MAX_BYTES, MAX_PAIRS } from '../core/manifest.ts';
 import { type Declared, declare } from '../formats/openlineage/declaration.ts';
 import { deriveEdges } from '../formats/openlineage/derive.ts';
 import { contentKey, manifestOf } from '../formats/openlineage/document.ts';
@@ -121,20 +121,28 @@ async function put(
 ): Promise<{ readonly document: JsonObject; readonly written: boolean }> {
   const { deps, log } = services;
   const owner = ownerOf(declared.subject);
-  let manifest = manifestOf(declared);
-  let bytes = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`);
-  if (bytes.byteLength > MAX_BYTES.json) {
-    log.warn('a declaration is too large for its columns; its tables are declared without', {
+  const { manifest, bytes } = fitting(declared);
+  if (manifest['omitted'] !== undefined) {
+    log.warn('events declare more than a manifest holds; the rest is not registered', {
       owner,
-      bytes: bytes.byteLength,
+      omitted: manifest['omitted'],
     });
-    manifest = manifestOf({ ...declared, edges: declared.edges.map((edge) => ({ ...edge, columns: [] })) });
-    bytes = Buffer.from(JSON.stringify(manifest));
   }
   const stored = await deps.manifests.get(owner);
   const same = stored ? keyOf(stored.bytes) === contentKey(manifest) : declared.edges.length === 0;
   if (!same) await deps.manifests.put(owner, bytes, 'application/json');
   return { document: manifest, written: !same };
+}
+
+/** Without columns, and then with fewer edges, where a manifest would be larger than may be read again. It says so itself (`omitted`). */
+function fitting(declared: Declared): { readonly manifest: JsonObject; readonly bytes: Uint8Array } {
+  let manifest = manifestOf(declared);
+  let bytes = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`);
+  for (let edges = MAX_PAIRS; bytes.byteLength > MAX_BYTES.json; edges = Math.floor(edges / 2)) {
+    manifest = manifestOf(declared, { edges, columns: 0 });
+    bytes = Buffer.from(JSON.stringify(manifest));
+  }
+  return { manifest, bytes };
 }
 
 /** Undefined when somebody has put something else there; it is replaced. */

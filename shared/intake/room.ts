@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { asFailure } from '../core/failure.ts';
 import type { Services } from '../wiring.ts';
 
 /** Clients wait two seconds at the least (Dagster's emitter); the answer has to be on its way before. */
@@ -13,9 +14,13 @@ interface Load {
 
 const loads = new WeakMap<Services, Load>();
 
+/** Some clients never try again (Go's, Dagster's): while they wait, we do. */
+const AGAIN_WITHIN_MS = 1_000;
+const FIRST_PAUSE_MS = 50;
+
 /**
- * Runs `work` if there is room for it, and waits for it no longer than a client would. False when there was no room, or it took too
- * long: then it may still happen, and the client sends again what changes nothing the second time.
+ * Runs `work` if there is room for it, again while that may help, and waits for it no longer than a client would. False when there was
+ * no room, or it took too long: then it may still happen, and the client sends again what changes nothing the second time.
  */
 export async function withRoom(bytes: number, services: Services, work: () => Promise<void>): Promise<boolean> {
   const load = loads.get(services) ?? { requests: 0, bytes: 0 };
@@ -23,7 +28,7 @@ export async function withRoom(bytes: number, services: Services, work: () => Pr
   if (load.requests >= MAX_AT_ONCE || (load.requests > 0 && load.bytes + bytes > MAX_BYTES)) return false;
   load.requests += 1;
   load.bytes += bytes;
-  const running = work().finally(() => {
+  const running = persistent(work, services).finally(() => {
     load.requests -= 1;
     load.bytes -= bytes;
   });
@@ -35,5 +40,17 @@ export async function withRoom(bytes: number, services: Services, work: () => Pr
     timer.abort();
     // What fails after the client was told to come again has nobody left to tell.
     running.catch(() => {});
+  }
+}
+
+async function persistent(work: () => Promise<void>, { deps }: Services): Promise<void> {
+  const started = deps.now();
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs *= 2) {
+    try {
+      return await work();
+    } catch (thrown) {
+      if (!asFailure(thrown).retryable || deps.now() + pauseMs - started > AGAIN_WITHIN_MS) throw thrown;
+    }
+    await sleep(pauseMs);
   }
 }

@@ -2,7 +2,6 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { commit } from '../converge/commit.ts';
 import type { ConvergeDeps } from '../converge/deps.ts';
-import { digest } from '../core/digest.ts';
 import { Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Row } from '../ledger/ledger.ts';
@@ -15,7 +14,8 @@ const PLAIN = 24_000;
 const ZIPPED = 250_000;
 const OBJECT_BYTES = 256 * 1024 * 1024;
 /** Holds what is too large for a row. No notifications exist for it. */
-const PREFIX = 'runs/';
+export const RUNS = 'runs/';
+const ROWS = 'ol/';
 
 export interface Merged<Value> {
   readonly value: Value;
@@ -77,9 +77,16 @@ async function encode(key: string, value: object, deps: ConvergeDeps): Promise<J
   if (text.length <= PLAIN) return { value: text };
   const bytes = await zip(text);
   if (bytes.byteLength <= ZIPPED) return { zipped: bytes.toString('base64') };
-  const object = `${PREFIX}${digest(key)}/${deps.id()}.json.gz`;
+  const day = new Date(deps.now()).toISOString().slice(0, 10);
+  const object = `${RUNS}${day}/${key.slice(ROWS.length)}/${deps.id()}.json.gz`;
   await deps.manifests.put(object, bytes, 'application/gzip');
   return { object };
+}
+
+/** Key of the row that an object was written for; undefined when it is none of these. */
+export function rowOfObject(object: string): string | undefined {
+  const parts = object.slice(RUNS.length).split('/');
+  return parts.length < 3 ? undefined : `${ROWS}${parts.slice(1, -1).join('/')}`;
 }
 
 async function decode<Value>(row: Row, deps: ConvergeDeps): Promise<Value> {

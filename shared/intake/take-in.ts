@@ -1,6 +1,7 @@
 import type { ConvergeDeps } from '../converge/deps.ts';
 import { digest } from '../core/digest.ts';
 import { asFailure } from '../core/failure.ts';
+import type { JsonObject } from '../core/json.ts';
 import { type DatasetEdge, deriveEdges } from '../formats/openlineage/derive.ts';
 import { type LineageEvent, readEvent, type Subject } from '../formats/openlineage/event.ts';
 import { idOf } from '../formats/openlineage/facts.ts';
@@ -19,6 +20,7 @@ import {
 } from '../formats/openlineage/run.ts';
 import type { IntakeMessage } from '../queue/queue.ts';
 import type { Services } from '../wiring.ts';
+import { archive, archiveLarge } from './archive.ts';
 import { forgetEvents, loadEvents } from './inbox.ts';
 import { letExpire, mergeStored } from './stored.ts';
 import {
@@ -37,10 +39,34 @@ import {
 const GATHER_MS = 250;
 
 /** Merges the events of a message into what is known, and has what they change published. Idempotent; safe to run side by side. */
-export async function takeIn(message: IntakeMessage & { readonly kind: 'events' }, services: Services): Promise<void> {
+export async function takeIn(message: EventsMessage, services: Services): Promise<void> {
   const { log } = services;
   const raw = await loadEvents(message, services);
   if (!raw) return;
+  await Promise.all([keep(message, raw, services), takeAll(message, raw, services)]);
+  await forgetEvents(message, services).catch((thrown: unknown) =>
+    log.warn('an object in the inbox was not removed', { reason: asFailure(thrown).message }),
+  );
+}
+
+type EventsMessage = IntakeMessage & { readonly kind: 'events' };
+
+async function keep(message: EventsMessage, raw: readonly JsonObject[], services: Services): Promise<void> {
+  if (message.replayed) return;
+  const common = {
+    at: message.at ?? new Date(services.deps.now()).toISOString(),
+    ...(message.confined ? { confined: true } : {}),
+  };
+  if ('ref' in message) await archive([{ ...common, ref: await archiveLarge(message.ref, raw, services) }], services);
+  else
+    await archive(
+      raw.map((event) => ({ ...common, event })),
+      services,
+    );
+}
+
+async function takeAll(message: EventsMessage, raw: readonly JsonObject[], services: Services): Promise<void> {
+  const { log } = services;
   const runs = new Map<string, Run>();
   const statements: LineageEvent[] = [];
   for (const each of raw) {
@@ -61,9 +87,6 @@ export async function takeIn(message: IntakeMessage & { readonly kind: 'events' 
   }
   for (const [key, run] of runs) await takeRun(key, run, services);
   for (const event of statements) await takeStatement(event, services);
-  await forgetEvents(message, services).catch((thrown: unknown) =>
-    log.warn('an object in the inbox was not removed', { reason: asFailure(thrown).message }),
-  );
 }
 
 async function takeRun(key: string, news: Run, services: Services): Promise<void> {

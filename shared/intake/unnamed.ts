@@ -54,7 +54,9 @@ function unknownAt(
 ): readonly string[] {
   const { namespace, name, symlinks } = dataset;
   const named = nameDataset({ namespace, name, vendors: {}, ...(symlinks ? { symlinks } : {}) }, naming);
-  return vendors.filter((vendor) => named.vendors[vendor] === undefined);
+  // A name in a vendor's own namespace needs no rule.
+  const own = new Set([namespace, ...(symlinks ?? []).map((each) => each.namespace)]);
+  return vendors.filter((vendor) => named.vendors[vendor] === undefined && !own.has(vendor));
 }
 
 async function registering({ deps }: Services): Promise<readonly string[]> {

@@ -30,22 +30,51 @@ const BLOCK_MS = 1_000;
 const MOST_PER_BLOCK = 50;
 const DAY_MS = 86_400_000;
 
-/**
- * An account's calls of all processes on one ledger, evenly spaced. Each process takes slots in small blocks, one conditional write
- * for each; a slot that is not used in time is lost rather than used late, so that processes never burst together. A store that does
- * not answer stops the calls (`unavailable`): better none than too many.
- */
-export function ledgerBudget(options: {
+/** Part of the budget that verification reads may take. */
+const VERIFY_SHARE = 0.2;
+
+interface Options {
   readonly ledger: Ledger;
   readonly account: string;
   readonly budget: AccountBudget;
   readonly now: () => number;
   readonly sleep: (ms: number) => Promise<void>;
   readonly id: () => string;
-}): Budget {
-  const { ledger, account, budget, now, sleep, id } = options;
+}
+
+/**
+ * The budget of an account, shared by all processes on one ledger. Verification reads count like any call and have a limit of their own
+ * besides, a fifth of the account's (one call a day at least).
+ */
+export function ledgerBudget(options: Options): Budget {
+  const { callsPerSecond, callsPerDay } = options.budget;
+  const all = limiter(options);
+  const verify = limiter({
+    ...options,
+    account: `${options.account}/verify`,
+    budget: {
+      ...(callsPerSecond === undefined ? {} : { callsPerSecond: callsPerSecond * VERIFY_SHARE }),
+      ...(callsPerDay === undefined ? {} : { callsPerDay: Math.max(1, Math.floor(callsPerDay * VERIFY_SHARE)) }),
+    },
+    whose: 'share of the budget for verification',
+  });
+  return {
+    async permit(deadlineMs, lane) {
+      if (lane === 'verify') await verify(deadlineMs);
+      await all(deadlineMs);
+    },
+  };
+}
+
+/**
+ * An account's calls of all processes on one ledger, evenly spaced. Each process takes slots in small blocks, one conditional write
+ * for each; a slot that is not used in time is lost rather than used late, so that processes never burst together. A store that does
+ * not answer stops the calls (`unavailable`): better none than too many.
+ */
+function limiter(options: Options & { readonly whose?: string }): (deadlineMs: number) => Promise<void> {
+  const { ledger, account, budget, now, sleep, id, whose = 'budget' } = options;
   const { callsPerSecond, callsPerDay } = budget;
-  if (callsPerSecond === undefined && callsPerDay === undefined) return { permit: async () => {} };
+  if (callsPerSecond === undefined && callsPerDay === undefined) return async () => {};
   const spacingMs = callsPerSecond === undefined ? 0 : 1_000 / callsPerSecond;
   const blockSize =
     callsPerSecond === undefined
@@ -110,12 +139,12 @@ export function ledgerBudget(options: {
   }
 
   function spent(freeAt: number, why: string): Failure {
-    const message = `The account's own budget of ${why}. It goes on by itself at ${new Date(freeAt).toISOString()}; raise "calls_per_second" or "calls_per_day" in the target's secret if the vendor allows more.`;
+    const message = `The account's own ${whose} of ${why}. It goes on by itself at ${new Date(freeAt).toISOString()}; raise "calls_per_second" or "calls_per_day" in the target's secret if the vendor allows more.`;
     return new Failure('throttled', message, {
       code: BUDGET_SPENT,
       retryAfterMs: Math.max(1, Math.ceil(freeAt - now())),
     });
   }
 
-  return { permit };
+  return permit;
 }

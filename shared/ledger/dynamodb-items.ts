@@ -39,8 +39,8 @@ const PACK_ABOVE_BYTES = 1_024;
 /** TTL drops items in no order, up to days late; an entry must not go before its row. */
 const ENTRY_OUTLIVES_SECONDS = 7 * 86_400;
 
-/** Names whose entries every owner or unit has: one partition takes no more than 1,000 writes a second. */
-const HOT = new Set(['owners', 'unsettled', 'units', 'account']);
+/** Names whose entries every owner or unit has, or very many: one partition takes no more than 1,000 writes a second. */
+const HOT = new Set(['owners', 'unsettled', 'units', 'account', 'word']);
 const SHARDS = Array.from({ length: 16 }, (_, shard) => shard.toString(16));
 const ONE_SHARD = ['-'];
 

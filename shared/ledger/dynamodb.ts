@@ -45,7 +45,7 @@ const REMEMBERED = 5_000;
  * - `write`, same index as before: one PutItem. Per entry that is new or goes: one unit in a BatchWriteItem (25 in a request),
  *   new ones before the row, old ones after it. One read more if this process has not seen the row of rev `expected`.
  * - `remove`: one DeleteItem, and one unit per entry of the row.
- * - `find`: one Query, or 16 for the names with shards (`owners`, `unsettled`, `units`, `account:…`), half a read unit each
+ * - `find`: one Query, or 16 for the names with shards (`owners`, `unsettled`, `units`, `account:…`, `word:…`), half a read unit each
  *   and per some 40 keys.
  *
  * A process that dies between entries and row, or a write of unknown outcome, leaves entries without a row: hints, as the port says.

@@ -9,7 +9,7 @@ export interface Row {
   readonly rev: string;
   readonly body: JsonObject;
   /**
-   * Index entries, `name:value` (`owners:`, `dataset:hive://h/db.t`). Hints: a reader re-reads the row before believing one.
+   * Index entries, `name:value` (`owners:`, `feeds:hive://h/db.t`). Hints: a reader re-reads the row before believing one.
    * An entry is visible no later than the row it belongs to and may outlive it.
    */
   readonly index?: readonly string[];

@@ -5,21 +5,45 @@ export type Message =
   | { readonly kind: 'converge'; readonly owner: string; readonly ticket?: string }
   | { readonly kind: 'judge'; readonly target: string; readonly ticket: string };
 
+/** A reconcile pass that ran out of time goes on where it stopped. */
+export interface PassMessage {
+  readonly kind: 'pass';
+  readonly id: string;
+}
+
 /**
  * Work that comes with OpenLineage events: take events in (`ref`: an object of the bucket that holds them, when they are too large
- * for a message), or publish what a job or dataset declares now. `confined`: the sender may speak of its own jobs only.
+ * for a message), publish what a job or dataset declares now, put what was archived within a window together, or remove what has
+ * outlived its time.
  */
 export type IntakeMessage =
-  | { readonly kind: 'events'; readonly events: readonly JsonObject[]; readonly confined?: boolean }
-  | { readonly kind: 'events'; readonly ref: string; readonly confined?: boolean }
+  | (EventsMessage & { readonly events: readonly JsonObject[] })
+  | (EventsMessage & { readonly ref: string })
+  | { readonly kind: 'archive'; readonly window: string }
+  | { readonly kind: 'tidy' }
   | {
       readonly kind: 'publish';
       readonly subject: { readonly kind: 'job' | 'dataset'; readonly namespace: string; readonly name: string };
     };
 
+interface EventsMessage {
+  readonly kind: 'events';
+  /** The sender may speak of its own jobs only. */
+  readonly confined?: boolean;
+  /** When they were accepted, ISO 8601. */
+  readonly at?: string;
+  /** They come from the archive. */
+  readonly replayed?: boolean;
+}
+
 /** Sending side. Durable when it resolves; delivered at least once, in any order, not before `delayMs`. */
 export interface Queue {
   send(message: Message | IntakeMessage, options?: { readonly delayMs?: number }): Promise<void>;
+  /** The same for many, in few requests. When it throws, some of them may have been sent. */
+  sendMany(
+    messages: readonly (Message | IntakeMessage | PassMessage)[],
+    options?: { readonly delayMs?: number },
+  ): Promise<void>;
 }
 
 export interface Delivery {

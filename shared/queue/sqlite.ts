@@ -96,6 +96,16 @@ export function sqliteQueue(file: SqliteFile, options: SqliteQueueOptions): Sqli
       await file.commit(() => sql.send.run(body, dueMs));
     },
 
+    async sendMany(messages, sending = {}) {
+      const bodies = messages.map((message) => JSON.stringify(message));
+      const dueMs = Math.ceil(now() + (sending.delayMs ?? 0));
+      if (bodies.length > 0) {
+        await file.commit(() => {
+          for (const body of bodies) sql.send.run(body, dueMs);
+        });
+      }
+    },
+
     async receive(limit, visibilityMs) {
       // Looking costs no commit: an idle queue writes nothing.
       if (file.read(() => sql.due.get(now(), 1)) === undefined) return [];

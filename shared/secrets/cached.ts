@@ -3,7 +3,7 @@ import type { Secrets } from './secrets.ts';
 
 /** Secrets that are read at most every `ttlMs`, so that a rotation is seen within that time. */
 export interface CachedSecrets extends Secrets {
-  /** Reads the secret again now, e.g. after a vendor refused the credentials, and keeps what it finds. */
+  /** Reads the secret again now, e.g. after a vendor refused the credentials, and keeps what it finds; at most every `refreshEveryMs`. */
   refresh(name: string): Promise<JsonObject | undefined>;
 }
 
@@ -11,6 +11,8 @@ export interface CacheOptions {
   readonly ttlMs: number;
   /** How long a list is kept; 0, the default, is not at all. */
   readonly listTtlMs?: number;
+  /** A refresh reads nothing that was read within this time, so that bad keys cannot make it read all the time; default 0. */
+  readonly refreshEveryMs?: number;
   readonly now: () => number;
 }
 
@@ -18,10 +20,11 @@ export interface CacheOptions {
  * Keeps what `inner.get` gives, absence included, for `ttlMs` milliseconds from the start of the read. Concurrent callers
  * share one read. A failure is passed on and not kept: the next call reads again.
  */
-export function cachedSecrets(inner: Secrets, { ttlMs, listTtlMs = 0, now }: CacheOptions): CachedSecrets {
+export function cachedSecrets(inner: Secrets, options: CacheOptions): CachedSecrets {
+  const { ttlMs, listTtlMs = 0, refreshEveryMs = 0, now } = options;
   const values = kept((name) => inner.get(name), ttlMs, now);
   const lists = kept((prefix) => inner.list(prefix), listTtlMs, now);
-  return { get: values.get, refresh: values.refresh, list: lists.get };
+  return { get: values.get, refresh: (name) => values.within(name, refreshEveryMs), list: lists.get };
 }
 
 function kept<T>(read: (key: string) => Promise<T>, ttlMs: number, now: () => number) {
@@ -38,11 +41,11 @@ function kept<T>(read: (key: string) => Promise<T>, ttlMs: number, now: () => nu
     return value;
   }
 
-  return {
-    async get(key: string): Promise<T> {
-      const entry = entries.get(key);
-      return entry !== undefined && now() - entry.readAtMs < ttlMs ? entry.value : refresh(key);
-    },
-    refresh,
-  };
+  /** What was read at most `ageMs` ago, else what is there now. */
+  async function within(key: string, ageMs: number): Promise<T> {
+    const entry = entries.get(key);
+    return entry !== undefined && now() - entry.readAtMs < ageMs ? entry.value : refresh(key);
+  }
+
+  return { get: (key: string) => within(key, ttlMs), within };
 }

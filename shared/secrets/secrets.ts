@@ -9,4 +9,6 @@ export interface Secrets {
   get(name: string): Promise<JsonObject | undefined>;
   /** Names under a prefix (`lineage/`), sorted. */
   list(prefix: string): Promise<readonly string[]>;
+  /** Like `get`, but not from memory, unless it was read just now: after credentials were refused. Absent where nothing is remembered. */
+  refresh?(name: string): Promise<JsonObject | undefined>;
 }

@@ -2,6 +2,7 @@ import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import type { Services } from '../wiring.ts';
 import { admit, type Caller, type Scope, TRUSTED } from './access.ts';
+import { corsHeaders, preflight } from './cors.ts';
 import { invocationLog } from './invocation-log.ts';
 import { problem, problemOf } from './problem.ts';
 import { bodyOf, fitting, headersOf, REQUEST_BYTES } from './url-payload.ts';
@@ -16,6 +17,8 @@ export interface Request {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
   readonly caller: Caller;
+  /** Where it came from, as the platform says. */
+  readonly address?: string;
   /** When the answer has to be on its way (epoch ms). */
   readonly deadlineMs: number;
 }
@@ -57,10 +60,12 @@ export interface HttpOptions {
 }
 
 /** Every answer carries these; they cost nothing and close what browsers leave open. */
-const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
   'cache-control': 'no-store',
   'referrer-policy': 'no-referrer',
+  // Browsers heed it over https alone.
+  'strict-transport-security': 'max-age=31536000',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 };
 
@@ -81,7 +86,8 @@ export function functionUrl(routes: readonly Route[], options: HttpOptions = {})
         .after(async (request) => {
           const answer = request.response;
           if (!answer) return;
-          answer.headers = { ...SECURITY_HEADERS, ...answer.headers };
+          const cors = corsHeaders(headersOf(request.event)['origin'], services.settings.cors);
+          answer.headers = { ...SECURITY_HEADERS, ...cors, ...answer.headers };
           request.response = await withinLimit(answer, request.event);
         })
         .handler((event, context) => answerTo(event, context, { routes, options }, services)) as unknown as HttpHandler,
@@ -98,7 +104,8 @@ function failuresAsProblems(
         services.log.error('request failed', { path: request.event.rawPath, reason: request.error?.message ?? '' });
       }
       const encoded = encode(answer);
-      request.response = { ...encoded, headers: { ...SECURITY_HEADERS, ...encoded.headers } };
+      const cors = corsHeaders(headersOf(request.event)['origin'], services.settings.cors);
+      request.response = { ...encoded, headers: { ...SECURITY_HEADERS, ...cors, ...encoded.headers } };
     },
   };
 }
@@ -124,6 +131,8 @@ async function answerTo(
   const method = event.requestContext.http.method;
   const { matched, allowed } = findRoute(entry, method, event.rawPath);
   if (!matched) {
+    const asked = method === 'OPTIONS' ? preflight(headersOf(event), allowed, services.settings.cors) : undefined;
+    if (asked) return encode(asked);
     return encode(
       allowed.length > 0
         ? {
@@ -135,10 +144,11 @@ async function answerTo(
   }
   const headers = headersOf(event);
   const { scope } = matched.route;
+  const address = event.requestContext.http.sourceIp;
   const access =
     scope === 'signed'
       ? { caller: TRUSTED }
-      : await admit(headers['authorization'], scope, entry.options.url ?? 'iam', services);
+      : await admit(headers['authorization'], scope, entry.options.url ?? 'iam', services, address);
   if ('refused' in access) return encode(access.refused);
   const body = bodyOf(event);
   if (services.settings.aws && (entry.options.url ?? 'iam') === 'iam' && body.byteLength > REQUEST_BYTES) {
@@ -154,6 +164,7 @@ async function answerTo(
       headers,
       body,
       caller: access.caller,
+      ...(address === undefined ? {} : { address }),
       deadlineMs: services.deps.now() + Math.min(left, ANSWER_WITHIN_MS),
     },
     services,

@@ -31,6 +31,12 @@ const STATUS: Readonly<Record<FailureKind, number>> = {
   'unknown-outcome': 503,
 };
 
+/** Asks a client to send the same again: the one answer that every client tries again on that tries again at all. */
+export function comeAgain(detail: string): Answer {
+  const answer = problem(503, `${detail}; send the request again`);
+  return { ...answer, headers: { ...answer.headers, 'retry-after': '1' } };
+}
+
 /** What a caller is told of an error. What is not a `Failure` is our own fault: it says so, and no more. */
 export function problemOf(thrown: unknown): Answer {
   if (!(thrown instanceof Failure)) return problem(500, 'an unexpected error; the log has it');

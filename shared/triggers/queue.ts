@@ -2,7 +2,7 @@ import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import pMap from 'p-map';
 import { asFailure, Failure } from '../core/failure.ts';
-import type { IntakeMessage, Message } from '../queue/queue.ts';
+import type { IntakeMessage, Message, PassMessage } from '../queue/queue.ts';
 import type { Services } from '../wiring.ts';
 import { invocationLog } from './invocation-log.ts';
 import { changedKeys } from './s3-event.ts';
@@ -28,7 +28,7 @@ const RECORDS_AT_ONCE = 5;
 
 /** Work from our own queue. A message that is no message of ours fails, and ends among the dead letters. */
 export function queued(
-  verb: (message: Message | IntakeMessage, services: Services, deadlineMs: number) => Promise<void>,
+  verb: (message: Message | IntakeMessage | PassMessage, services: Services, deadlineMs: number) => Promise<void>,
 ): QueueEntry {
   return eachRecord(async (record, services, deadlineMs) => {
     await verb(messageOf(record.body), services, deadlineMs);
@@ -87,10 +87,10 @@ function checkTime({ deps }: Services, deadlineMs: number): void {
   }
 }
 
-function messageOf(body: string): Message | IntakeMessage {
+function messageOf(body: string): Message | IntakeMessage | PassMessage {
   try {
     const value = JSON.parse(body) as { readonly kind?: unknown } | null;
-    if (typeof value?.kind === 'string') return value as Message | IntakeMessage;
+    if (typeof value?.kind === 'string') return value as Message | IntakeMessage | PassMessage;
   } catch {
     // Said below.
   }

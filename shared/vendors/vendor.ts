@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import type { ColumnEdge, Entry, Job, Problem } from '../core/edge.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { UnitTable } from '../core/unit-state.ts';
+import type { Lane } from '../http/budget.ts';
 import type { Transport } from '../http/transport.ts';
 
 export type { UnitTable } from '../core/unit-state.ts';
@@ -33,6 +34,12 @@ export interface Vendor {
   readonly secret: z.ZodType<JsonObject>;
   /** Identity of the account a secret points at; ledger rows are keyed by it. Holds no secret value. */
   account(secret: JsonObject): string;
+  /** How a dataset block is called in `UnitTable.name`; undefined for a block that names no table. */
+  label?(block: JsonObject): string | undefined;
+  /** The block that `label` calls so; undefined where the text leaves it open. */
+  block?(label: string): JsonObject | undefined;
+  /** A unit as a manifest would say it: the blocks of its tables and the options of its entry. The reverse of `units`. */
+  written?(unit: Pick<Unit, 'spec' | 'options'>, deployment: string): Written;
   /** Splits entries into units, the pieces that one ledger row tracks. Pure and deterministic. */
   units(input: MappingInput): Mapping;
   /** Opens the account a secret describes. Cheap; nothing is sent until a verb is called. */
@@ -90,6 +97,13 @@ export interface Unit {
   readonly warnings?: readonly Problem[];
 }
 
+/** What a manifest would have to say for a unit to come out of it. */
+export interface Written {
+  readonly from: readonly JsonObject[];
+  readonly to: readonly JsonObject[];
+  readonly options: JsonObject;
+}
+
 export interface Unresolved {
   readonly path: string;
   readonly from: string;
@@ -115,6 +129,8 @@ export interface CallOptions {
   /** No attempt may still be running after this instant (epoch milliseconds). */
   readonly deadlineMs: number;
   readonly signal?: AbortSignal;
+  /** Which share of the account's budget it takes; its own unless given. */
+  readonly lane?: Lane;
 }
 
 export interface Receipt {
@@ -135,18 +151,27 @@ export interface VendorClient {
   locate?(call: Call, options: CallOptions): Promise<readonly string[]>;
   /** Whether the vendor already shows the table edge, and which of its columns. */
   present?(call: Call, options: CallOptions): Promise<Presence>;
+  /**
+   * What the vendor shows of each of these units now, in their order, for few calls: units that share a table are read together. Throws
+   * for all when it cannot be read; a list that changed while it was read is `unavailable`.
+   */
+  verify?(units: readonly Call[], options: VerifyOptions): Promise<readonly Sight[]>;
   /** Lineage that the vendor found out by itself, asked live. Nothing known about an existing start is an empty answer, not a failure. */
   lineage?(query: LineageQuery, options: CallOptions): Promise<VendorLineage>;
+  /** All lineage that the vendor lists, asked live; absent where it has no such list, or it may not be read. */
+  everything?(options: CallOptions): Promise<VendorLineage>;
   /**
    * What runs there and may have lineage. Each comes once; when the list has changed too much while it was read, it ends with
    * a retryable `Failure`, so what did not come by the end is not there.
    */
   pipelines?(filter: PipelineFilter, options: CallOptions): AsyncIterable<Pipeline>;
+  /** Ids of the jobs of a pipeline that run; if none runs, of its latest. Empty when it never ran. */
+  jobsOf?(pipeline: Pick<Pipeline, 'id' | 'namespace'>, options: CallOptions): Promise<readonly string[]>;
 }
 
 /** Where to start, which way and how far to look. */
 export interface LineageQuery {
-  /** `job`: a job id, or id or name of its pipeline; `jobId`: a job id and nothing else; `table`: the vendor's id of a table. */
+  /** `job`: a job id, or id or name of its pipeline; `jobId`: a job id and nothing else; `table`: the vendor's id (or GUID) of a table. */
   readonly start: { readonly job: string } | { readonly jobId: string } | { readonly table: string };
   /** Part of the account to look in; default: the one of the secret. */
   readonly namespace?: string;
@@ -165,6 +190,8 @@ export interface VendorLineage {
   readonly jobs: readonly LineageJob[];
   /** Request ids of the vendor. */
   readonly receipts: readonly string[];
+  /** Indexes of tables beyond which nothing more was asked, because it would have been too much. */
+  readonly unread?: readonly number[];
 }
 
 export interface LineageTable {
@@ -172,6 +199,8 @@ export interface LineageTable {
   readonly name: string;
   /** As a manifest would say it; absent when the end is not resolved. */
   readonly block?: JsonObject;
+  /** It exists only while a job runs. */
+  readonly temporary?: true;
   /** What the vendor tells besides, under its own field names. */
   readonly details?: JsonObject;
 }
@@ -197,6 +226,8 @@ export interface PipelineFilter {
   readonly label?: { readonly key: string; readonly values?: readonly string[] };
   /** In the vendor's words, e.g. `RUNNING`. */
   readonly status?: string;
+  /** `later`: without their jobs, which cost a call per pipeline; ask with `jobsOf`. */
+  readonly jobs?: 'later';
 }
 
 /** What was deployed and runs as jobs. */
@@ -214,6 +245,25 @@ export interface Presence {
   readonly columns: readonly ColumnEdge[];
 }
 
+export interface VerifyOptions extends CallOptions {
+  /** Also tell what else is there, where that takes a read more. */
+  readonly others?: boolean;
+}
+
+/** What a vendor shows of one unit. */
+export interface Sight extends Presence {
+  /** False where this unit cannot be read at all (no GUID): nothing is known then. */
+  readonly readable: boolean;
+  /** Receipts of the nodes that look like this unit, at a vendor that keeps one per call. */
+  readonly nodes?: readonly string[];
+  /** Every receipt that the complete list holds; what is not in it is not there. */
+  readonly all?: ReadonlySet<string>;
+  /** When the list was read (epoch ms), if that was before it was asked for. */
+  readonly at?: number;
+  /** Other lineage that came with it, as pairs of the vendor's names: whose it is, only the ledger knows. */
+  readonly others: readonly { readonly from: string; readonly to: string }[];
+}
+
 /** What a client needs from outside; nothing else reaches clock, randomness or network. */
 export interface VendorIo {
   readonly transport: Transport;
@@ -225,5 +275,5 @@ export interface VendorIo {
   random(): number;
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Waits until the account's budget allows one more call; rejects when that is after `deadlineMs`. */
-  permit(deadlineMs: number): Promise<void>;
+  permit(deadlineMs: number, lane?: Lane): Promise<void>;
 }

@@ -1,11 +1,19 @@
 import { parseArgs } from 'node:util';
 import { type Benchmark, type Figure, reached } from './bench.ts';
 import { clients } from './client.ts';
+import { coldstarts } from './coldstart.ts';
+import { convergences } from './converge.ts';
+import { manifests } from './manifest.ts';
 import { table } from './table.ts';
+import { webhook } from './webhook.ts';
 
 /** Which benchmark measures which figures. */
 const BENCHMARKS: readonly { readonly figures: readonly string[]; readonly run: Benchmark }[] = [
   { figures: ['client.cpu', 'client.throughput', 'client.dataarts'], run: clients },
+  { figures: ['manifest.parse.yaml', 'manifest.parse.json'], run: manifests },
+  { figures: ['converge.new', 'converge.unchanged'], run: convergences },
+  { figures: ['webhook.ack', 'webhook.p99'], run: webhook },
+  { figures: ['coldstart', 'bundle'], run: coldstarts },
 ];
 
 const HELP = `npm run bench -- [--only <name>[,<name>]] [--short] [--json]

@@ -6,7 +6,7 @@ import { SHOP, shopDataset } from '../../local/shop.ts';
 import { mermaid } from '../../shared/formats/mermaid.ts';
 import { svg } from '../../shared/formats/svg.ts';
 import { AWKWARD, awkwardGraph } from '../formats/awkward.ts';
-import { type Local, local } from '../functions/local.ts';
+import { type Local, local, manifest } from '../functions/local.ts';
 import { CHROMIUM, launch, REQUIRED } from './chromium.ts';
 
 const require = createRequire(import.meta.url);
@@ -168,6 +168,37 @@ function inChromium() {
       await page.getByRole('heading', { name: 'Manifests' }).waitFor();
       expect(await findings(page)).toEqual([]);
     }
+  });
+
+  it('shows vendors compared with the ledger, and the plan, by sign and word', async () => {
+    const here = await shop();
+    await here.sandbox('dataarts', 'PUT', 'seed', { bulkRead: true });
+    const guid = (name: string) => `odps.300000001.shop.${name}`;
+    await here.sandbox('dataphin', 'PUT', 'seed', {
+      parsedLineage: [{ source: guid('legacy'), target: guid('orders_enriched') }],
+    });
+    const page = await open(lineage(here, { dataset: ENRICHED, depth: '1', format: 'html' }));
+    await page.waitForSelector('.card');
+    await page.locator('select[name=from]').selectOption('compare');
+    await page.waitForURL(/from=compare/);
+    await page.waitForSelector('.card[data-id="dataphin:odps.300000001.shop.legacy"]');
+    const panel = page.getByRole('complementary', { name: 'Details' });
+    expect(await panel.textContent()).toMatch(/dataphin 1 only there, 5 there/);
+    await panel.getByRole('button', { name: /only at the vendor/ }).click();
+    expect(await panel.getByRole('row', { name: /dataphin/ }).textContent()).toBe('dataphinnot declaredshown');
+    expect(await findings(page)).toEqual([]);
+
+    await page.goto(lineage(here, { from: 'plan', format: 'html' }));
+    await page.getByText('Nothing would change').waitFor();
+    // The vendors take nothing for a while, so a plan has something to say.
+    await here.fault('dataphin', { kind: 'unavailable', times: 999 });
+    await here.drop('manifests/new.json', manifest([['left', 'right']]));
+    await here.statusWhen('manifests/new.json', (status) => status.state === 'pending');
+    await page.goto(lineage(here, { from: 'plan', format: 'html' }));
+    await page.waitForSelector('.card');
+    expect(await page.locator('.label .chip').first().textContent()).toMatch(/\+.*dataphin.*to be registered/);
+    expect(await panel.textContent()).toMatch(/1 create/);
+    expect(await findings(page)).toEqual([]);
   });
 
   it('goes through the graph by keyboard', async () => {

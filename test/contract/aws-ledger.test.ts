@@ -6,29 +6,41 @@ import { entryPartitions } from '../../shared/ledger/dynamodb-items.ts';
 import { compareUtf8 } from '../../shared/ledger/keys.ts';
 import type { Row } from '../../shared/ledger/ledger.ts';
 import { type Between, clientThrough, startDynalite, type TableEmulator } from './aws-emulators.ts';
+import { graphSuite } from './graph-suite.ts';
 import { ledgerSuite } from './ledger-suite.ts';
 import { eventually } from './opened.ts';
 
 let emulator: TableEmulator;
-/** What was sent since the last look, as `operation`, with the units that it cost. */
-let spent: { readonly operation: string; readonly units: number }[] = [];
+/** What was sent since the last look, as `operation units`. */
+let costs: () => string[];
 
 beforeAll(async () => {
   emulator = await startDynalite();
-  emulator.client.middlewareStack.add(
+  costs = metered(emulator.client);
+});
+afterAll(() => emulator.close());
+
+/** Has the service tell what each request costs. */
+function metered(client: TableEmulator['client']): () => string[] {
+  let spent: string[] = [];
+  client.middlewareStack.add(
     (next, context) => async (args) => {
       Object.assign(args.input, { ReturnConsumedCapacity: 'TOTAL' });
       const answer = await next(args);
       const { ConsumedCapacity: used } = answer.output as { ConsumedCapacity?: Used | Used[] };
       const units = [used ?? []].flat().reduce((sum, each) => sum + (each.CapacityUnits ?? 0), 0);
       const operation = String((context as { commandName?: string }).commandName).replace('Command', '');
-      spent.push({ operation, units });
+      spent.push(`${operation} ${units}`);
       return answer;
     },
     { step: 'initialize' },
   );
-});
-afterAll(() => emulator.close());
+  return () => {
+    const lines = spent;
+    spent = [];
+    return lines;
+  };
+}
 
 interface Used {
   readonly CapacityUnits?: number;
@@ -42,13 +54,17 @@ function through(between: Between) {
   return dynamodbLedger(emulator.table, { client, sleep: async () => {} });
 }
 
-function costs(): string[] {
-  const lines = spent.map(({ operation, units }) => `${operation} ${units}`);
-  spent = [];
-  return lines;
-}
-
 ledgerSuite('the DynamoDB ledger', () => ({ subject: ledger(), close: () => {} }));
+
+graphSuite('the DynamoDB ledger', async () => {
+  // A table of its own: an index entry's cost depends on its neighbours' keys.
+  const own = await startDynalite();
+  const units = metered(own.client);
+  return {
+    subject: { ledger: dynamodbLedger(own.table, { client: own.client }), spent: () => units().sort() },
+    close: () => own.close(),
+  };
+});
 
 function unit(id: string, rev: string, more: Partial<Row> = {}): Row {
   const index = ['units', 'account:a', `dataset:x ${id}`, `dataset:y ${id}`];

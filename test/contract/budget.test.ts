@@ -92,6 +92,39 @@ it('is right on the long average when clocks differ by five seconds', async () =
   expect(made.length).toBeGreaterThan(20 * 60 * 0.5);
 });
 
+it('gives verification a fifth of the budget, and the rest to work', async () => {
+  const here = world([0, 0], { callsPerSecond: 20 });
+  const made = { verify: 0, work: 0 };
+  const end = here.now() + 30_000;
+  for (const { permit } of here.processes) {
+    for (const lane of ['verify', 'work'] as const) {
+      for (let caller = 0; caller < 3; caller += 1) {
+        void (async () => {
+          for (;;) {
+            await permit(Number.POSITIVE_INFINITY, lane === 'verify' ? lane : undefined);
+            made[lane] += 1;
+          }
+        })();
+      }
+    }
+  }
+  await here.advance(end);
+  expect(made.verify).toBeLessThanOrEqual(0.2 * 20 * 30 + 4);
+  expect(made.verify).toBeGreaterThan(0.12 * 20 * 30);
+  expect(made.work + made.verify).toBeLessThanOrEqual(20 * 30 * 1.05);
+  expect(made.work).toBeGreaterThan(0.7 * 20 * 30);
+});
+
+it('counts verification against the day, of which it may take a fifth', async () => {
+  const here = world([0], { callsPerDay: 10 });
+  const [only] = here.processes;
+  await only?.permit(Number.POSITIVE_INFINITY, 'verify');
+  await only?.permit(Number.POSITIVE_INFINITY, 'verify');
+  await expect(only?.permit(Number.POSITIVE_INFINITY, 'verify')).rejects.toThrow('2 calls a day are spent');
+  for (let call = 0; call < 8; call += 1) await only?.permit(Number.POSITIVE_INFINITY);
+  await expect(only?.permit(Number.POSITIVE_INFINITY)).rejects.toThrow('10 calls a day are spent');
+});
+
 it('says when a spent day begins anew, and counts across processes', async () => {
   const here = world([0, 0], { callsPerDay: 3 });
   const [first, second] = here.processes;

@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
 import { sqliteLedger } from '../../shared/ledger/sqlite.ts';
 import { openSqliteFile } from '../../shared/ledger/sqlite-file.ts';
+import { graphSuite } from './graph-suite.ts';
 import { ledgerSuite } from './ledger-suite.ts';
 import { temporaryFolder } from './opened.ts';
 
 ledgerSuite('the memory ledger', () => ({ subject: memoryLedger(), close: () => {} }));
 
-ledgerSuite('the sqlite ledger', async () => {
+async function sqlite() {
   const folder = await temporaryFolder();
   const file = openSqliteFile(join(folder.path, 'ledger.db'));
   return {
@@ -17,4 +18,10 @@ ledgerSuite('the sqlite ledger', async () => {
       return folder.remove();
     },
   };
+}
+
+ledgerSuite('the sqlite ledger', sqlite);
+graphSuite('the sqlite ledger', async () => {
+  const { subject, close } = await sqlite();
+  return { subject: { ledger: subject }, close };
 });

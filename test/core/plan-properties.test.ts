@@ -52,7 +52,7 @@ function applied(start: UnitState, can: Capabilities, vendor: Shown): UnitState 
   for (let steps = 0; steps < 60; steps += 1) {
     const step = nextStep(state, can, 1_000_000);
     if (step.do === 'nothing') return state;
-    if (step.do === 'look' || step.do === 'locate') {
+    if (step.do === 'look' || step.do === 'locate' || step.do === 'verify') {
       state = looked(state, { edge: false, columns: [] });
       continue;
     }

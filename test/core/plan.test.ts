@@ -28,8 +28,14 @@ describe('a pair at a vendor that takes lineage back', () => {
 
   it('more than shown: registers, at most columnsPerCall columns a call, always with the edge', () => {
     const seen = { ...wanted, foreign: 0n };
-    expect(step(seen)).toEqual({ do: 'register', mask: 'edge x>x y>y' });
+    expect(step(seen)).toEqual({ do: 'register', mask: 'edge x>x y>y', part: true });
     expect(step(registered(seen, 'edge x>x y>y'))).toEqual({ do: 'register', mask: 'edge z>z' });
+  });
+
+  it('as shown, by a change of several calls that was not read back: verifies, where that can be done', () => {
+    const unproved = { ...shown, unproved: 0 };
+    expect(step(unproved, { ...PAIR, verify: true })).toEqual({ do: 'verify' });
+    expect(step(unproved)).toEqual({ do: 'nothing', verdict: 'shown' });
   });
 
   it('shown as wanted: nothing', () => {

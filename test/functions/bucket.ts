@@ -15,6 +15,13 @@ export function bucket(): Manifests {
       return object;
     },
     delete: async (key) => void objects.delete(key),
-    list: async (prefix) => ({ items: [...objects.values()].filter((each) => each.key.startsWith(prefix)) }),
+    async list(prefix, { after = '', limit = 1_000 } = {}) {
+      const found = [...objects.values()]
+        .filter(({ key }) => key.startsWith(prefix) && key > after)
+        .sort((a, b) => (a.key < b.key ? -1 : 1));
+      const items = found.slice(0, limit);
+      const last = items.at(-1);
+      return found.length > limit && last ? { items, next: last.key } : { items };
+    },
   };
 }

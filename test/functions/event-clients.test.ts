@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,7 @@ import { startHost } from '../../local/host.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { clients } from './event-clients.ts';
-import { local, until } from './local.ts';
+import { type Local, local, until } from './local.ts';
 
 const event = (name: string, source: string) => ({
   eventType: 'COMPLETE',
@@ -48,7 +49,7 @@ it("takes every client's events at once while the vendors do not answer at all, 
     ),
   );
   for (const [name, result] of sent) {
-    expect({ name, ...result, ms: result.ms < 2_000 }).toEqual({ name, delivered: true, attempts: 1, ms: true });
+    expect({ name, ...result, ms: result.ms < 4_000 }).toEqual({ name, delivered: true, attempts: 1, ms: true });
   }
   await until(async () => (await sources(at.runtime.bucket)).length === sent.length);
   await at.clearFaults('dataphin');
@@ -60,9 +61,9 @@ it("takes every client's events at once while the vendors do not answer at all, 
   );
 });
 
-it('asks to come again in the one way that every client understands that tries again at all', async () => {
+/** A webhook whose queue takes nothing while `refusing` says so. */
+async function throttledHost(refusing: () => boolean): Promise<{ readonly url: string; readonly runtime: Local }> {
   const at = await local();
-  let refusals = 0;
   const { services } = at.runtime;
   const throttled: Services = {
     ...services,
@@ -70,10 +71,7 @@ it('asks to come again in the one way that every client understands that tries a
       ...services.deps,
       queue: {
         async send(message, options) {
-          if (refusals > 0) {
-            refusals -= 1;
-            throw new Failure('throttled', 'the queue takes no more now');
-          }
+          if (refusing()) throw new Failure('throttled', 'the queue takes no more now');
           await services.deps.queue.send(message, options);
         },
       },
@@ -81,16 +79,78 @@ it('asks to come again in the one way that every client understands that tries a
   };
   const host = await startHost({ 'register-webhook': entry }, throttled, 0);
   onTestFinished(() => host.close());
+  return { url: host.url, runtime: at };
+}
+
+it('bridges a short throttling by itself, for clients that never try again', async () => {
+  let refusals = 0;
+  const { url, runtime } = await throttledHost(() => {
+    refusals -= 1;
+    return refusals >= 0;
+  });
   for (const [name, client] of Object.entries(clients)) {
-    refusals = 1;
-    const result = await client.send(host.url, event(name, 'b'));
-    expect({ name, delivered: result.delivered }).toEqual({ name, delivered: client.retries });
+    refusals = 3;
+    const { delivered, attempts } = await client.send(url, event(name, 'c'));
+    expect({ name, delivered, attempts }).toEqual({ name, delivered: true, attempts: 1 });
   }
-  refusals = 1;
-  const answer = await fetch(`${host.url}/api/v1/lineage`, { method: 'POST', body: JSON.stringify(event('x', 'b')) });
+  const all = Object.keys(clients).length;
+  await until(async () => (await sources(runtime.runtime.bucket)).length === all);
+});
+
+it('asks to come again in the one way that every client understands that tries again at all', {
+  timeout: 60_000,
+}, async () => {
+  let refusing = true;
+  const { url, runtime } = await throttledHost(() => refusing);
+  const bridging = Object.entries(clients).map(async ([name, client]) => {
+    const result = await client.send(url, event(name, 'b'));
+    expect({ name, delivered: result.delivered }).toEqual({ name, delivered: client.retries });
+  });
+  const answer = await fetch(`${url}/api/v1/lineage`, { method: 'POST', body: JSON.stringify(event('x', 'b')) });
   expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
-  const bad = await fetch(`${host.url}/api/v1/lineage`, { method: 'POST', body: '{}' });
+  refusing = false;
+  await Promise.all(bridging);
+  const kept = Object.values(clients).filter((client) => client.retries).length;
+  await until(async () => (await sources(runtime.runtime.bucket)).length === kept);
+  const bad = await fetch(`${url}/api/v1/lineage`, { method: 'POST', body: '{}' });
   expect([bad.status, bad.headers.get('retry-after')]).toEqual([400, null]);
+});
+
+it('is found by each way that clients join its URL, and says so where none leads here', async () => {
+  const at = await local();
+  const { url } = at.runtime;
+  const python = (base: string) => new URL('api/v1/lineage', base).href;
+  const ways = [
+    python(url),
+    python(`${url}/`),
+    // Without a slash at its end, a prefix is lost.
+    python(`${url}/marquez`),
+    // Go and older Java put them together as texts.
+    `${url}//api/v1/lineage`,
+    `${url}/api/v1/lineage/`,
+  ];
+  for (const [n, way] of ways.entries()) {
+    const answer = await fetch(way, { method: 'POST', body: JSON.stringify(event('ways', `w${n}`)) });
+    expect([way, answer.status, answer.headers.get('content-length')]).toEqual([way, 201, '0']);
+  }
+  const astray = await fetch(python(`${url}/marquez/`), { method: 'POST', body: JSON.stringify(event('ways', 'x')) });
+  expect([astray.status, await astray.text()]).toEqual([404, expect.stringContaining('/marquez/api/v1/lineage')]);
+});
+
+it('refuses what dbt Cloud sends, which is no lineage, without a reason to try again', async () => {
+  const at = await local();
+  const body = JSON.stringify({
+    accountId: 1,
+    webhookId: 'wsu_1',
+    eventId: 'wev_1',
+    timestamp: '2026-11-20T02:00:00Z',
+    eventType: 'job.run.completed',
+    data: { jobId: '1', runId: '2', runStatus: 'Success' },
+  });
+  const authorization = createHmac('sha256', 'secret').update(body).digest('hex');
+  const answer = await at.request('POST', '/api/v1/lineage', body, { authorization });
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([400, null]);
+  expect(await sources(at.runtime.bucket)).toEqual([]);
 });
 
 it('loses nothing that it acknowledged to kill -9, and clients that reconnect bridge a restart', {

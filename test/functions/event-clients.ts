@@ -53,6 +53,18 @@ async function attempts(
 const joined = (url: string) => new URL('api/v1/lineage', url).href;
 const good = (answer: Attempt) => answer.status >= 200 && answer.status < 300;
 
+function pythonHttp(url: string, event: object): Promise<Sent> {
+  return attempts(5, async (attempt) => {
+    const answer = await once(joined(url), event, 5_000, attempt % 2 === 0);
+    const backoff = attempt === 1 ? 0 : 300 * 2 ** (attempt - 1);
+    if (!answer) return { waitMs: backoff };
+    if (good(answer)) return 'delivered';
+    if ([413, 429, 503].includes(answer.status) && answer.retryAfterMs !== undefined)
+      return { waitMs: answer.retryAfterMs };
+    return [500, 502, 503, 504].includes(answer.status) ? { waitMs: backoff } : 'lost';
+  });
+}
+
 /** The clients by their transport's behaviour, as measured and read in their sources (2026-11). */
 export const clients: Readonly<
   Record<
@@ -63,16 +75,7 @@ export const clients: Readonly<
   'python http': {
     retries: true,
     reconnects: true,
-    send: (url, event) =>
-      attempts(5, async (attempt) => {
-        const answer = await once(joined(url), event, 5_000, attempt % 2 === 0);
-        const backoff = attempt === 1 ? 0 : 300 * 2 ** (attempt - 1);
-        if (!answer) return { waitMs: backoff };
-        if (good(answer)) return 'delivered';
-        if ([413, 429, 503].includes(answer.status) && answer.retryAfterMs !== undefined)
-          return { waitMs: answer.retryAfterMs };
-        return [500, 502, 503, 504].includes(answer.status) ? { waitMs: backoff } : 'lost';
-      }),
+    send: pythonHttp,
   },
   'python async_http': {
     retries: true,
@@ -103,6 +106,32 @@ export const clients: Readonly<
       attempts(0, async () => {
         const answer = await once(joined(url), event, 5_000, true);
         return answer && (answer.status === 200 || answer.status === 201) ? 'delivered' : 'lost';
+      }),
+  },
+  /** The provider: python's client, a START and a COMPLETE, and ten seconds for each (`execution_timeout`). */
+  airflow: {
+    retries: true,
+    reconnects: true,
+    async send(url, event) {
+      const started = Date.now();
+      const { outputs: _, ...start } = event as { outputs?: unknown };
+      const inTime = (each: object) =>
+        Promise.race([pythonHttp(url, each), sleep(10_000, { delivered: false, attempts: 0, ms: 10_000 })]);
+      const first = await inTime({ ...start, eventType: 'START' });
+      const last = await inTime(event);
+      const delivered = first.delivered && last.delivered;
+      return { delivered, attempts: Math.max(first.attempts, last.attempts), ms: Date.now() - started };
+    },
+  },
+  /** The proxy: one thread, and a buffer on disk that it sends from until it is taken. */
+  'fluentd proxy': {
+    retries: true,
+    reconnects: true,
+    send: (url, event) =>
+      attempts(30, async () => {
+        const answer = await once(joined(url), event, 5_000, false);
+        if (answer && good(answer)) return 'delivered';
+        return !answer || [408, 429, 500, 502, 503].includes(answer.status) ? { waitMs: 200 } : 'lost';
       }),
   },
   dagster: {

@@ -172,7 +172,7 @@ it.each(['denied', 'invalid'])(
     expect(status.edges[0]?.reason).toMatch(/presence could not be read/);
     await here.clearFaults('dataphin');
     await until(async () => {
-      await here.runtime.reconcile();
+      await here.request('POST', '/reconcile');
       return (await here.status(OWNER))?.state === 'converged';
     }, 20_000);
     const adopted = await here.status(OWNER);

@@ -1,4 +1,5 @@
-import { unitRow } from '../../shared/converge/unit.ts';
+import pMap from 'p-map';
+import { unitRow } from '../../shared/converge/unit-row.ts';
 import { claim, wish } from '../../shared/core/claims.ts';
 import type { ColumnEdge } from '../../shared/core/edge.ts';
 import { newUnit, type UnitState, type UnitTable } from '../../shared/core/unit-state.ts';
@@ -51,15 +52,14 @@ export function unitOf({
 }
 
 /** Services around a ledger that holds these units; `reads` counts what a store would bill. */
-export async function graphLedger(pairs: Iterable<Pair>) {
-  const ledger = memoryLedger();
+export async function graphLedger(pairs: Iterable<Pair>, ledger: Ledger = memoryLedger()) {
   let count = 0;
   const deps = {
     id: () => `r${count++}`,
     now: () => 1_700_000_200_000,
     settings: { clockSkewMs: 0, ledgerTimeoutMs: 0 },
   };
-  for (const pair of pairs) await ledger.write(unitRow(unitOf(pair), deps as never), null);
+  await pMap(pairs, (pair) => ledger.write(unitRow(unitOf(pair), deps as never), null), { concurrency: 32 });
   const reads = { finds: 0, rows: 0 };
   const counting: Ledger = {
     ...ledger,

@@ -38,6 +38,7 @@ export async function local(environment: Readonly<Record<string, string>> = {}, 
     VANISH_GRACE: '0.3',
     UNKNOWN_WAIT: '1',
     RECONCILE_EVERY: '3600',
+    FLINK_SOURCE: 'off',
     ...environment,
   });
   const runtime: Runtime = await startRuntime(settings, { log });

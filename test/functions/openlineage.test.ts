@@ -321,6 +321,49 @@ it('knows of each edge which event it came from', async () => {
   expect(
     edges.map(({ events }) => events?.map(({ owner, run, eventTime }) => [owner, run, eventTime.slice(0, 10)])),
   ).toEqual([[[OWNER, 'r1', '2026-11-20']], [[OWNER, 'r2', '2026-11-21']], undefined]);
+  const answer = await at.request('GET', `/lineage?dataset=${encodeURIComponent(`${HIVE}/dw.b`)}`);
+  const told = (await answer.json()) as { edges: { from: string; events: { run: string; producer: string }[] }[] };
+  const producer = 'https://github.com/apache/airflow';
+  expect(told.edges.map(({ from, events }) => [from, ...events])).toMatchObject([
+    [`${HIVE}/ods.a`, { owner: OWNER, event: 'run', run: 'r1', eventTime: '2026-11-20T02:00:00.000000000Z', producer }],
+    [`${HIVE}/ods.c`, { owner: OWNER, event: 'run', run: 'r2', eventTime: '2026-11-21T02:00:00.000000000Z', producer }],
+  ]);
+});
+
+it('lets nobody else write what only events can tell', async () => {
+  const at = await started();
+  const evidence = [{ event: 'run', run: 'r', eventTime: '2026-11-20T02:00:00Z', producer: 'me', edges: [] }];
+  const body = JSON.stringify({ version: 1, lineage: [], evidence, omitted: { edges: 1, columns: 0 } });
+  for (const [method, path] of [
+    ['PUT', '/manifests/a.json'],
+    ['POST', '/lineage'],
+  ] as const) {
+    const answer = await at.request(method, path, body);
+    const { errors } = (await answer.json()) as { errors: { path: string }[] };
+    expect([answer.status, errors.map((each) => each.path)]).toEqual([400, ['evidence', 'omitted']]);
+  }
+  await at.drop('manifests/b.json', body);
+  const status = await at.statusWhen('manifests/b.json', ({ state }) => state === 'invalid');
+  expect(status.problems?.map((each) => each.path)).toEqual(['evidence', 'omitted']);
+});
+
+it('says beside the declaration what a manifest has no room for', async () => {
+  const at = await started();
+  const fields = (count: number) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, n) => [
+        `c${n}`,
+        { inputFields: Array.from({ length: 340 }, (_, m) => ({ ...table('ods.a'), field: `f${m}` })) },
+      ]),
+    );
+  const outputs = [table('dw.b'), table('dw.c', { columnLineage: { fields: fields(300) } })];
+  const zipped = gzipSync(JSON.stringify(event({ inputs: [table('ods.a')], outputs })));
+  expect((await at.request('POST', '/api/v1/lineage', zipped)).status).toBe(201);
+  const status = await at.statusWhen(OWNER, ({ state }) => state === 'converged', 20_000);
+  expect(status.problems).toMatchObject([
+    { path: 'omitted', message: expect.stringContaining('102000 column pairs of the edges that are there') },
+  ]);
+  expect(await shown(at)).toEqual(['ods.a > dw.b', 'ods.a > dw.c']);
 });
 
 it('stores and logs no SQL, environment or source code', async () => {

@@ -202,11 +202,26 @@ describe('search', () => {
       ...Array.from({ length: 5_600 }, (_, at) => edge(`a${at}`, `b${at}`)),
       edge('zz.needle', 'zz.b'),
     ]);
-    const first = await lineage({ ...ASK, q: 'needle' }, services);
+    // The middle of a word is in no index.
+    const first = await lineage({ ...ASK, q: 'eedle' }, services);
     expect(first).toMatchObject({ nodes: [], partial: true, next: expect.any(String) });
-    const second = await lineage({ ...ASK, q: 'needle', after: first.next }, services);
+    const second = await lineage({ ...ASK, q: 'eedle', after: first.next }, services);
     expect(second.nodes.map((node) => node.id)).toEqual(['dataphin:zz.needle']);
     expect(second.partial).toBeUndefined();
+  });
+
+  it('finds the beginning of a word without going through the graph', async () => {
+    const { services, reads } = await graphLedger([
+      ...Array.from({ length: 3_000 }, (_, at) => edge(`a${at}`, `b${at}`)),
+      edge('zz.sharp_Needle', 'zz.ordersDaily'),
+      edge('zz.x', 'zz.订单汇总'),
+    ]);
+    const ids = async (q: string) => (await lineage({ ...ASK, q, limit: 1 }, services)).nodes.map((node) => node.id);
+    expect(await ids('need')).toEqual(['dataphin:zz.sharp_Needle']);
+    expect(await ids('daily')).toEqual(['dataphin:zz.ordersDaily']);
+    expect(await ids('汇总')).toEqual(['dataphin:zz.订单汇总']);
+    expect(await ids('zz.orders')).toEqual(['dataphin:zz.ordersDaily']);
+    expect(reads.rows + reads.finds).toBeLessThan(60);
   });
 });
 

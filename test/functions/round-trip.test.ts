@@ -56,3 +56,40 @@ it('exports OpenLineage that makes the same graph in another runtime', async () 
   ).catch(() => undefined);
   expect(last).toEqual(wanted);
 });
+
+const TABLE = (name: string, identity = {}) => ({
+  ...identity,
+  dataphin: { guid: `odps.300000001.p.${name}` },
+  dataarts: { database: 'p', table: name },
+});
+
+it('takes names at vendors along, so that no rule is needed, with an identity and without', async () => {
+  const manifest = {
+    version: 1,
+    job: { namespace: 'cron', name: 'p' },
+    datasets: {
+      a: TABLE('a', { namespace: 'maxcompute://cn', name: 'p.a' }),
+      b: TABLE('b'),
+      c: { dataphin: { guid: 'odps.300000001.p.c' } },
+    },
+    lineage: [
+      { from: 'a', to: 'b', columns: { x: 'y' } },
+      {
+        from: 'b',
+        to: 'c',
+        columns: [{ from: { dataset: 'b', column: 'x' }, to: { dataset: 'c', column: 'z' }, direct: false }],
+      },
+    ],
+  };
+  const first = await local();
+  await first.drop('manifests/p.json', JSON.stringify(manifest));
+  await first.statusWhen('manifests/p.json', (status) => status.edges.length === 4);
+  const events = await (await first.request('GET', '/lineage?format=openlineage')).text();
+  const second = await local({ OPENLINEAGE_INDIRECT: 'keep' });
+  await second.request('POST', '/api/v1/lineage/batch', events, { 'content-type': 'application/json' });
+  await second.statusWhen('openlineage/cron/p.json', (status) => status.edges.length === 4);
+  const wanted = await graph(first);
+  // One node, although nobody gives it an identity.
+  expect(wanted).toMatchObject({ nodes: [{ names: ['dataarts:p.b', 'dataphin:odps.300000001.p.b'] }, {}, {}] });
+  expect(await graph(second)).toEqual(wanted);
+});

@@ -1,13 +1,18 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parse as parseDot } from '@ts-graphviz/ast';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import sample from '../../events/fetch-web.event.json' with { type: 'json' };
+import type { Overview } from '../../functions/fetch/overview.ts';
 import { entry } from '../../functions/fetch/web.ts';
 import { invocation } from '../../local/invocation.ts';
 import { SHOP, shopDataset } from '../../local/shop.ts';
-import { type Local, local } from './local.ts';
+import { simulatedDataphinCredentials } from '../../local/simulators/dataphin/index.ts';
+import { type Local, local, manifest, pairs } from './local.ts';
 
 const ENRICHED = shopDataset('orders_enriched');
 
@@ -134,6 +139,18 @@ describe('signed links', () => {
     expect([answer.statusCode, answer.body]).toEqual([403, expect.stringContaining('expired')]);
   });
 
+  it('begin with WEB_URL, as status documents do', async () => {
+    const here = await shop({ WEB_URL: 'https://lineage.example.org/base/' });
+    const link = await make(here, { dataset: ENRICHED, depth: 1 });
+    expect(link.html).toMatch(/^https:\/\/lineage\.example\.org\/base\/lineage\?/);
+    const own = link.svg.replace('https://lineage.example.org/base', '');
+    expect((await here.request('GET', own)).status).toBe(200);
+    expect((await here.status('manifests/crm.json'))?.page).toBe(
+      'https://lineage.example.org/base/lineage?owner=manifests%2Fcrm.json&format=html',
+    );
+    await expect(local({ WEB_URL: 'lineage.example.org' })).rejects.toThrow(/WEB_URL/);
+  });
+
   it('give in AWS only the page and the picture', async () => {
     const here = await shop();
     const { services } = here.runtime;
@@ -180,14 +197,54 @@ describe('GET /', () => {
     expect(told.attention).toMatchObject([{ owner: 'manifests/broken.yaml', kind: 'invalid' }]);
     expect(told.manifests).toHaveLength(8);
   });
+
+  it('tells the budget of each vendor, what waits for it, and how the last pass went', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'lineage-test-'));
+    onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
+    const folder = join(dataDir, 'secrets/lineage');
+    await mkdir(folder, { recursive: true });
+    // Nobody answers there: every attempt takes from the budget.
+    const endpoint = 'http://127.0.0.1:1';
+    const budget = { calls_per_day: 3, calls_per_second: 50 };
+    const secret = { ...simulatedDataphinCredentials, endpoint, allow_http: true, ...budget };
+    await writeFile(join(folder, 'dataphin.json'), JSON.stringify(secret), { mode: 0o600 });
+    const here = await local({}, dataDir);
+    await here.drop('manifests/many.json', manifest(pairs('t', 6)));
+    await here.statusWhen('manifests/many.json', (status) => (status.counts['pending'] ?? 0) > 0);
+    const json = async () =>
+      (await (await here.request('GET', '/', undefined, { accept: 'application/json' })).json()) as Overview;
+    const dataphin = (await json()).vendors.find((each) => each.target === 'dataphin');
+    expect(dataphin).toMatchObject({ budget: { callsPerDay: 3, callsPerSecond: 50, usedToday: 3 } });
+    expect(dataphin?.waiting).toBeGreaterThan(0);
+    // Until midnight at least.
+    expect(dataphin?.etaSeconds).toBeGreaterThan(0);
+    const page = await (await here.request('GET', '/', undefined, { accept: 'text/html' })).text();
+    expect(page).toMatch(/3 of 3 calls today <meter/);
+    expect(page).toMatch(/edges? waiting, done in/);
+    await here.drop(
+      'status/reconcile/latest.json',
+      JSON.stringify({
+        startedAt: '2026-11-20T02:00:00.000Z',
+        finishedAt: '2026-11-20T02:00:05.000Z',
+        counts: { owners: 2, '<b>': 1 },
+        held: [{}],
+        drift: { missing: 4 },
+      }),
+    );
+    const later = await (await here.request('GET', '/', undefined, { accept: 'text/html' })).text();
+    expect(later).toContain('2026-11-20 02:00:05 UTC');
+    expect(later).toContain('2 owners, 1 &lt;b&gt;');
+    expect(later).toContain('4 missing');
+  });
 });
 
 describe('npm run lineage', () => {
-  const run = async (dataDir: string, ...args: string[]) => {
+  const run = async (dataDir: string, ...args: string[]) => runWith({ DATA_DIR: dataDir }, ...args);
+  const runWith = async (environment: Record<string, string>, ...args: string[]) => {
     const started = promisify(execFile)(
       'node_modules/.bin/node',
       ['--disable-warning=ExperimentalWarning', 'local/lineage.ts', ...args],
-      { env: { ...process.env, DATA_DIR: dataDir } },
+      { env: { ...process.env, ...environment } },
     );
     return started.then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
@@ -221,5 +278,24 @@ describe('npm run lineage', () => {
       stderr: expect.stringContaining('depth'),
     });
     expect(await run(here.dataDir, '--nonsense')).toMatchObject({ code: 2 });
+  });
+
+  it('asks with a key where one is needed, and says so where it has none', async () => {
+    const open = await shop();
+    await open.close();
+    const here = await local({ AUTH: 'required' }, open.dataDir);
+    const key = 'a-key-of-the-terminal';
+    const client = { name: 'me', scopes: ['fetch'], key_sha256: createHash('sha256').update(key).digest('hex') };
+    const folder = join(here.dataDir, 'secrets/lineage');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'clients.json'), JSON.stringify({ clients: [client] }), { mode: 0o600 });
+    const without = await run(here.dataDir, ENRICHED);
+    expect(without).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/--key.*LINEAGE_KEY/) });
+    const [byOption, byEnvironment] = await Promise.all([
+      run(here.dataDir, ENRICHED, '--key', key, '--format', 'csv'),
+      runWith({ DATA_DIR: here.dataDir, LINEAGE_KEY: key }, ENRICHED, '--format', 'csv'),
+    ]);
+    expect(byOption).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/^"from","to"/) });
+    expect(byEnvironment.stdout).toBe(byOption.stdout);
   });
 });

@@ -232,6 +232,24 @@ export function templateSuite(given: () => Stacks): void {
       }
     });
 
+    test('an alarm tells when the platform refuses events with a 429 of its own, which clients do not try again on', () => {
+      const { stack, prod, functions } = given();
+      const alarm = stack.properties<Record<string, unknown>>('WebhookThrottled');
+      const FunctionName = functions['register-webhook']?.FunctionName;
+      expect(alarm).toMatchObject({
+        Namespace: 'AWS/Lambda',
+        MetricName: 'Throttles',
+        Dimensions: [{ Name: 'FunctionName', Value: FunctionName }],
+        Threshold: 1,
+      });
+      expect(alarm['AlarmActions']).toBeUndefined();
+      expect(prod.properties('WebhookThrottled')).toMatchObject({
+        AlarmActions: ['arn:aws:sns:eu-central-1:1:alarms'],
+      });
+      // A share of its own would be a limit of its own.
+      expect(functions['register-webhook']).not.toHaveProperty('ReservedConcurrentExecutions');
+    });
+
     test('the schedule may start the one function, and what it could not start is kept', () => {
       const { stack, functions, prod } = given();
       const schedule = stack.properties<{

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { entries } from '../../local/entries.ts';
 import { type Account, startAccount } from './account.ts';
@@ -27,7 +28,13 @@ const running = new Map<string, { readonly lambda: Lambda; readonly front: Front
 
 beforeAll(async () => {
   first = await packaged();
-  const params = ['BUCKET=my-bucket', 'TABLE=my-table', 'VANISH_GRACE=90', 'RECONCILE_EVERY=5 minutes'];
+  const params = [
+    'BUCKET=my-bucket',
+    'TABLE=my-table',
+    'VANISH_GRACE=90',
+    'RECONCILE_EVERY=5 minutes',
+    'ALARM_TOPIC=arn:aws:sns:eu-central-1:1:alarms',
+  ];
   second = await packaged('--stage', 'prod', ...params.map((each) => `--param=${each}`));
   stack = filled(first.template);
   functions = functionsOf(stack);
@@ -211,8 +218,77 @@ describe('in Lambda, with the role it has there,', () => {
     const [message] = (await account.queued()) as { kind: string }[];
     expect(message).toMatchObject({ kind: 'events' });
     const { Records } = (await sample('register-worker')) as { Records: object[] };
-    const delivered = { Records: [{ ...Records[0], body: JSON.stringify(message) }] };
-    expect(await answered('register-worker', delivered)).toEqual({ batchItemFailures: [] });
+    const deliver = (body: object) =>
+      answered('register-worker', { Records: [{ ...Records[0], body: JSON.stringify(body) }] });
+    expect(await deliver(message as object)).toEqual({ batchItemFailures: [] });
+
+    // What was taken in is archived, put together, shown by Marquez' reads, and taken in again when somebody asks.
+    const window = new Date(Date.now() - (Date.now() % 600_000)).toISOString().slice(0, 16);
+    for (const each of [{ kind: 'archive', window: window.replace('T', '/').replace(':', '-') }, { kind: 'tidy' }])
+      expect(await deliver(each)).toEqual({ batchItemFailures: [] });
+    const asked = await sample('fetch-web');
+    const headers = { ...(asked['headers'] as object), authorization: 'Bearer example-key' };
+    const marquez = async (rawPath: string, rawQueryString = '') => {
+      const context = asked['requestContext'] as { http: object };
+      const requestContext = { ...context, http: { ...context.http, path: rawPath } };
+      const answer = await answered<HttpAnswer>('fetch-web', {
+        ...asked,
+        rawPath,
+        rawQueryString,
+        headers,
+        requestContext,
+      });
+      return JSON.parse(answer.body) as Record<string, unknown>;
+    };
+    expect(await marquez('/api/v1/events/lineage')).toMatchObject({ totalCount: 1 });
+    expect(await marquez('/api/v1/namespaces/airflow-prod/jobs/orders.load_orders/runs')).toMatchObject({
+      totalCount: 1,
+    });
+    const put = await sample('register-http');
+    const context = put['requestContext'] as { http: object };
+    const again = await answered<HttpAnswer>('register-http', {
+      ...put,
+      rawPath: '/replay',
+      requestContext: { ...context, http: { ...context.http, method: 'POST', path: '/replay' } },
+      isBase64Encoded: false,
+      body: JSON.stringify({ since: '2020-01-01T00:00:00Z' }),
+    });
+    expect(JSON.parse(again.body)).toMatchObject({ events: 1 });
+  });
+
+  test('register-webhook stores a signed manifest, once', async () => {
+    const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+    const client = { name: 'signer', scopes: ['register'], webhook_secrets: [secret], namespaces: ['kestra'] };
+    account.hold('lineage/clients', { clients: [client] });
+    const event = await sample('register-webhook');
+    const context = event['requestContext'] as { http: object };
+    const body = JSON.stringify({ version: 1, job: { namespace: 'kestra', name: 'load' }, lineage: [] });
+    const at = new Date();
+    const signed = {
+      ...event,
+      rawPath: '/webhooks/manifest',
+      requestContext: { ...context, http: { ...context.http, path: '/webhooks/manifest' } },
+      headers: {
+        'content-type': 'application/json',
+        'webhook-id': 'msg_1',
+        'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
+        'webhook-signature': new Webhook(secret).sign('msg_1', at, body),
+      },
+      body,
+    };
+    // Secrets are kept for a minute; another function has not read them yet.
+    const { lambda, front } = await started('register-webhook', { LOG_LEVEL: 'info' });
+    onTestFinished(async () => {
+      await lambda.close();
+      await front.close();
+    });
+    for (let attempt = 0; attempt < 2; attempt += 1)
+      expect(await lambda.invoke(signed)).toMatchObject({ answer: { statusCode: 202 } });
+    const queued = (await account.queued()) as { owner?: string }[];
+    expect(queued.filter((each) => each.owner === 'http/kestra/load.json')).toEqual([
+      { kind: 'converge', owner: 'http/kestra/load.json' },
+    ]);
+    expect(front.refused).toEqual([]);
   });
 
   test('reconcile-http and scheduled-reconcile find what nobody told of', async () => {

@@ -39,7 +39,8 @@ function checkEdges(world: World, wanted: ReadonlyMap<string, Wanted>, strict: b
     if (strict && wanted.has(pair) && edge && edge.tag !== want.tag)
       world.violate(`edge ${pair} has the tag ${edge.tag}, not ${want.tag}`);
     if (!edge) continue;
-    if (!wanted.has(pair) && !foreign && !excused.has('edge')) world.violate(`edge ${pair} is an orphan`);
+    const bare = world.bared.has(pair) && edge.columns.size === 0;
+    if (!wanted.has(pair) && !foreign && !bare && !excused.has('edge')) world.violate(`edge ${pair} is an orphan`);
     for (const column of edge.columns.keys()) {
       if (want.columns.has(column) || foreign?.has(column) || excused.has(column)) continue;
       world.violate(`column ${pair} ${column} is an orphan`);

@@ -38,6 +38,7 @@ interface Body {
   readonly hash?: string;
   readonly ticket?: string;
   readonly units?: { readonly ids?: readonly string[] };
+  readonly nudge?: string;
   readonly shown?: string;
   readonly maybe?: string;
   readonly addUntil?: number;
@@ -175,6 +176,17 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     });
     return changed(row, { vanished: { ...vanished, verdicts: Object.fromEntries(verdicts) as JsonObject } });
   }),
+  'an owner is told of drift': {
+    store: (row, expected) => (isOwner(row) && bodyOf(row).nudge !== undefined ? 'pretend' : { row, expected }),
+  },
+  'drift is believed on the row compared': {
+    store(row, expected, { ledger }) {
+      const before = bodyOf(ledger.shadow.get(row.key));
+      const after = bodyOf(row);
+      const corrects = isUnit(row) && !after.intent && Number(`0x${after.shown}`) < Number(`0x${before.shown}`);
+      return { row, expected, force: corrects && !row.rev.startsWith(before.lease?.token.split('.')[0] ?? 'nobody') };
+    },
+  },
   'dirty mark': {
     store(row, expected, { ledger }) {
       const { lease } = bodyOf(row);

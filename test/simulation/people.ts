@@ -2,6 +2,7 @@ import { erase } from '../../functions/delete/delete.ts';
 import { reconcile } from '../../functions/scheduled-reconcile/reconcile.ts';
 import { converge } from '../../shared/converge/converge.ts';
 import { releaseHold } from '../../shared/converge/hold.ts';
+import { verifyPass } from '../../shared/converge/verify-pass.ts';
 import { edited, type Pair, randomPair, unparsable, type Version, version } from './history.ts';
 import { mustBeHeld } from './threshold.ts';
 import type { World } from './world.ts';
@@ -11,9 +12,11 @@ const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => `manifests/${nam
 /** How often people and the platform do what. */
 const COMMON = { edit: 14, flap: 2, remove: 4, back: 3, rename: 2, unparsable: 2, group: 2, stale: 2, sweep: 1 };
 /** Where no message brings the work about, or what changes sends none. */
-const NOT_DURABLE = { explicit: 2, release: 3, pass: 3, configure: 3, request: 2 };
-const NOT_DURABLE_NONE = { explicit: 0, release: 0, pass: 0, configure: 0, request: 0 };
-type Act = keyof typeof COMMON | keyof typeof NOT_DURABLE;
+const NOT_DURABLE = { explicit: 2, release: 3, pass: 3, configure: 3, request: 2, verify: 3 };
+const NOT_DURABLE_NONE = { explicit: 0, release: 0, pass: 0, configure: 0, request: 0, verify: 0 };
+const TAMPERING = { tamper: 5 };
+const NO_TAMPERING = { tamper: 0 };
+type Act = keyof typeof COMMON | keyof typeof NOT_DURABLE | keyof typeof TAMPERING;
 
 /** What people and the platform do to a world while it runs. */
 export class People {
@@ -67,7 +70,11 @@ export class People {
     const { world } = this;
     const { random, profile } = world;
     const owner = random.pick(NAMES.slice(0, profile.owners));
-    const act = random.weighted(profile.durable ? { ...COMMON, ...NOT_DURABLE_NONE } : { ...COMMON, ...NOT_DURABLE });
+    const act = random.weighted({
+      ...COMMON,
+      ...(profile.durable ? NOT_DURABLE_NONE : NOT_DURABLE),
+      ...(profile.tampering ? TAMPERING : NO_TAMPERING),
+    });
     world.trace(() => `--- ${act} ${owner}`);
     this.acts[act](owner, world.manifests.get(owner));
   }
@@ -111,6 +118,12 @@ export class People {
     },
     release: () => this.release(),
     pass: () => this.world.start((services, deadlineMs) => reconcile(services, deadlineMs, {})),
+    verify: () => {
+      const { random } = this.world;
+      const options = { deep: random.chance(0.7), share: 50, heal: random.chance(0.9), prune: random.chance(0.5) };
+      this.world.start((services, deadlineMs) => verifyPass(services.deps, { ...options, deadlineMs }));
+    },
+    tamper: () => this.tamper(),
     configure: () => {
       const { configured, random, watch, profile } = this.world;
       const target = random.pick(profile.targets);
@@ -216,6 +229,26 @@ export class People {
         const owners = await releaseHold(id, services.deps);
         for (const owner of owners) await converge({ owner, deadlineMs }, services.deps);
       });
+    }
+  }
+
+  /** Others take away what we put there, at the vendor itself. What they put there before us stays theirs, and stays. */
+  private tamper(): void {
+    const { random, vendors, foreign, profile } = this.world;
+    const pairs = [...vendors.edges.keys()].filter((pair) => !foreign.has(pair)).sort();
+    if (profile.look && pairs.length > 0 && random.chance(0.7)) {
+      const pair = random.pick(pairs);
+      const columns = vendors.edges.get(pair)?.columns;
+      const gone = random.some([...(columns?.keys() ?? [])], random.between(1, 2));
+      const whole = gone.length === 0 || random.chance(0.4);
+      this.world.trace(() => `others remove ${pair} ${whole ? '' : gone.join()}`);
+      if (whole) vendors.edges.delete(pair);
+      else for (const column of gone) columns?.delete(column);
+      this.world.bared.add(pair);
+    } else if (profile.bulk && vendors.nodes.length > 0) {
+      const node = random.pick(vendors.nodes);
+      this.world.trace(() => `others remove node ${node.receipt} of ${node.pair}`);
+      vendors.nodes = vendors.nodes.filter((each) => each !== node);
     }
   }
 

@@ -27,6 +27,10 @@ export interface Profile {
   readonly slices: readonly number[];
   /** The Dataphin-like vendor can be read back. */
   readonly look: boolean;
+  /** The DataArts-like vendor can be read in bulk. */
+  readonly bulk: boolean;
+  /** Others change what we registered at the vendors. */
+  readonly tampering: boolean;
   readonly badShare: number;
   /** An owner with more units than its row holds. */
   readonly big: boolean;
@@ -71,6 +75,8 @@ export function profileOf(random: Random): Profile {
     columnsPerCall: random.pick([1, 2, 2, 100]),
     slices: random.pick([[60_000], [60_000, 20_000], [12_000, 40_000]]),
     look: random.chance(0.85),
+    bulk: random.chance(0.4),
+    tampering: random.chance(0.4),
     badShare: random.chance(0.2) ? 0.08 : 0,
     big,
   };

@@ -1,6 +1,7 @@
 import { reconcile } from '../../functions/scheduled-reconcile/reconcile.ts';
 import { converge } from '../../shared/converge/converge.ts';
 import { judge } from '../../shared/converge/vanish.ts';
+import { type VerifiedPass, verifyPass } from '../../shared/converge/verify-pass.ts';
 import { checkDurable, checkLedger, checkVendors } from './checks.ts';
 import type { Mutant } from './mutants.ts';
 import { People } from './people.ts';
@@ -40,6 +41,7 @@ async function live(world: World): Promise<void> {
   if (world.profile.durable && world.manifests.size > 0) checkDurable(world);
   for (const target of world.profile.targets) world.configured.add(target);
   await untilQuiet(world);
+  await untilVerified(world);
   checkLedger(world);
   checkVendors(world, false);
   checkHeld(world, people);
@@ -92,6 +94,22 @@ async function quietPass(world: World): Promise<boolean> {
   world.start((services, deadlineMs) => reconcile(services, deadlineMs, {}));
   await world.idle();
   return ledger.writes + vendors.calls === before;
+}
+
+/** What others changed is found and mended, and then nothing more is found. */
+async function untilVerified(world: World): Promise<void> {
+  for (let pass = 0; pass < PASSES_AT_MOST; pass += 1) {
+    let found: VerifiedPass | undefined;
+    // What is outstanding cannot arrive any more.
+    await world.clock.sleep(400_000);
+    world.start(async ({ deps }, deadlineMs) => {
+      found = await verifyPass(deps, { deadlineMs, deep: true, heal: true, prune: true });
+    });
+    await world.idle();
+    await untilQuiet(world);
+    if (found && found.drifted.length === 0 && found.next === undefined) return;
+  }
+  world.violate('verification never comes to rest');
 }
 
 interface Running {

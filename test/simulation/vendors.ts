@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import type { Target } from '../../shared/converge/deps.ts';
+import type { ColumnEdge } from '../../shared/core/edge.ts';
 import { Failure } from '../../shared/core/failure.ts';
-import type { Call, Receipt, Unit, Vendor, WithdrawCall } from '../../shared/vendors/vendor.ts';
+import type { Call, Receipt, Sight, Unit, Vendor, VendorClient, WithdrawCall } from '../../shared/vendors/vendor.ts';
 import { type Invocation, throttled, unknown } from './invocation.ts';
 import type { World } from './world.ts';
 
@@ -12,6 +13,7 @@ export interface ShownEdge {
 }
 
 export interface ShownNode {
+  readonly receipt: string;
   readonly pair: string;
   readonly columns: ReadonlySet<string>;
   readonly tag: string | undefined;
@@ -20,21 +22,34 @@ export interface ShownNode {
 /** What the two vendors hold. The one shows an edge per pair and takes it back, the other makes a node per call for good. */
 export class SimVendors {
   readonly edges = new Map<string, ShownEdge>();
-  readonly nodes: ShownNode[] = [];
+  nodes: ShownNode[] = [];
   calls = 0;
+  private made = 0;
 
-  register(vendor: string, call: Call): void {
+  /** Gives the receipt. */
+  register(vendor: string, call: Call): string {
     const pair = String(call.spec['pair']);
     const columns = columnsOf(call);
     const tag = tagOf(call);
+    this.made += 1;
+    const receipt = `n${this.made}`;
     if (vendor === 'dataarts') {
-      this.nodes.push({ pair, columns: new Set(columns.keys()), tag });
-      return;
+      this.nodes.push({ receipt, pair, columns: new Set(columns.keys()), tag });
+      return receipt;
     }
     const edge = this.edges.get(pair) ?? { columns: new Map(), tag: undefined };
     for (const [column, direct] of columns) edge.columns.set(column, direct);
     edge.tag = tag;
     this.edges.set(pair, edge);
+    return receipt;
+  }
+
+  /** What one unit's pair looks like now. */
+  columnEdges(pair: string): ColumnEdge[] {
+    return [...(this.edges.get(pair)?.columns ?? [])].map(([column, direct]) => {
+      const [from, to] = column.split('>') as [string, string];
+      return { from: { table: 0, column: from }, to: { table: 0, column: to }, direct };
+    });
   }
 
   /** Without columns the whole pair goes; with columns these, and the pair when the call took the last one and cascades. */
@@ -111,13 +126,14 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
     const unit = unitOf(name, String(call.spec['pair']));
     world.watch.called(inv, op, unit, call);
     const bad = op === 'register' && call.columns.some((each) => each.from.column === 'bad');
+    let receipt = 'done';
     const apply = (how: string): void => {
       world.trace(
         () =>
           `${inv.id} ${name} ${how} ${op} ${unit} [${[...columnsOf(call).keys()]}]${call.cascade ? ' cascade' : ''}${bad ? ' (bad)' : ''}`,
       );
       if (bad) return;
-      if (op === 'register') held.register(name, call);
+      if (op === 'register') receipt = held.register(name, call);
       else held.withdraw(call);
     };
     const lastMs = deadlineMs - inv.offset;
@@ -178,30 +194,58 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
         return inv.fail(unknown(name));
       default:
         if (bad) return inv.fail(new Failure('rejected', 'a column that the vendor refuses'));
-        return inv.leave({ receipt: 'done', ambiguous: fault === 'ambiguous' });
+        return inv.leave({ receipt, ambiguous: fault === 'ambiguous' });
     }
   }
 
-  const client = {
-    register: (call: Call, options: { deadlineMs: number }) =>
-      send('register', { ...call, cascade: false }, options.deadlineMs),
-    ...(able
-      ? {
-          withdraw: (call: WithdrawCall, options: { deadlineMs: number }) => send('withdraw', call, options.deadlineMs),
-        }
-      : {}),
+  /** A read of the vendor, which may fail; `what` sees it as it is when the read takes effect. */
+  async function reading<T>(what: () => T): Promise<T> {
+    await inv.enter(random.between(5, 300));
+    if (world.strikes()) return inv.fail(random.chance(0.5) ? throttled(name) : unknown(name));
+    return inv.leave(what());
+  }
+
+  const sightOf = ({ spec, columns }: Call): Sight => {
+    const pair = String(spec['pair']);
+    const direct = new Map(columns.map((each) => [`${each.from.column}>${each.to.column}`, each.direct]));
+    return {
+      readable: true,
+      edge: held.edges.has(pair),
+      // Reads do not return the direct flag.
+      columns: held.columnEdges(pair).map((each) => ({
+        ...each,
+        direct: direct.get(`${each.from.column}>${each.to.column}`) ?? true,
+      })),
+      others: [],
+    };
+  };
+  const alike = ({ spec }: Call): string[] =>
+    held.nodes.filter((node) => node.pair === spec['pair']).map((node) => node.receipt);
+
+  const client: VendorClient = {
+    register: (call, options) => send('register', { ...call, cascade: false }, options.deadlineMs),
+    ...(able ? { withdraw: (call, options) => send('withdraw', call, options.deadlineMs) } : {}),
     ...(able && look
       ? {
-          async present(call: Call) {
-            await inv.enter(random.between(5, 300));
-            if (world.strikes()) return inv.fail(throttled(name));
-            const edge = held.edges.get(String(call.spec['pair']));
-            const columns = [...(edge?.columns ?? [])].map(([column, direct]) => {
-              const [from, to] = column.split('>') as [string, string];
-              return { from: { table: 0, column: from }, to: { table: 0, column: to }, direct };
-            });
-            return inv.leave({ edge: edge !== undefined, columns });
-          },
+          present: ({ spec }) =>
+            reading(() => {
+              const pair = String(spec['pair']);
+              return { edge: held.edges.has(pair), columns: held.columnEdges(pair) };
+            }),
+          verify: (calls) => reading(() => calls.map(sightOf)),
+        }
+      : {}),
+    ...(!able && world.profile.bulk
+      ? {
+          locate: (call) => reading(() => alike(call)),
+          verify: (calls) =>
+            reading(() => {
+              const all = new Set(held.nodes.map((node) => node.receipt));
+              return calls.map((call) => {
+                const nodes = alike(call);
+                return { readable: true, edge: nodes.length > 0, columns: [], nodes, all, others: [] };
+              });
+            }),
         }
       : {}),
   };

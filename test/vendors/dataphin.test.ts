@@ -87,7 +87,7 @@ describe('units', () => {
     const unit = only(map(entry([{ ...property('t'), namespace: 'n', name: 'm' }], [table('x')])).units);
     expect(unit.from).toEqual([{ name: 'dataphin.s.t', dataset: 'n/m' }]);
     expect(unit.to).toEqual([{ name: `${GUID}.x` }]);
-    expect(unit.quietOptions).toEqual(['checkAssetExist', 'tenantId', 'userId', 'cascadeDelete']);
+    expect(unit.quietOptions).toEqual(['checkAssetExist', 'tenantId', 'userId', 'cascadeDelete', 'asSent']);
   });
 
   it('reports columns of a table without GUID and still sends the table edge', () => {

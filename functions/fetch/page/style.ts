@@ -87,12 +87,15 @@ summary{cursor:pointer;font-size:12px;font-weight:600;color:var(--soft);padding:
 .tablewrap{grid-area:stage;overflow:auto;padding:16px;background:var(--bg)}
 .toast{position:fixed;left:50%;bottom:24px;transform:translateX(-50%);background:var(--text);color:var(--bg);padding:9px 16px;border-radius:9px;z-index:20;max-width:90vw;overflow-wrap:anywhere}
 .message{grid-area:stage;align-self:center;justify-self:center;max-width:520px;padding:24px;text-align:center}.message h2{font-size:18px}
+table.sides{font-size:12px}table.sides th,table.sides td{padding:5px 8px}.verdict-missing td,.verdict-extra td{font-weight:600}.compared li{margin-bottom:8px}
+.state{display:flex;gap:6px;align-items:center;justify-content:space-between;margin:2px 0}
 /* tables and overview */
 table{border-collapse:collapse;width:100%;background:var(--card);border:1px solid var(--rule)}th,td{text-align:left;padding:8px 12px;border-bottom:1px solid var(--rule);vertical-align:top;font-weight:400;overflow-wrap:anywhere}thead th{color:var(--soft);font-size:12px;font-weight:600}tbody tr:last-child>*{border-bottom:0}
 .scroll{overflow-x:auto;border-radius:10px;border:1px solid var(--rule);background:var(--card)}.scroll table{border:0;background:none}
 .overview{width:100%;max-width:1080px;margin:0 auto;padding:28px 20px 48px}.overview section{margin:0 0 32px}.overview p{margin:6px 0}
 body[data-page=overview]{height:auto}.overview .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:0 32px}
 .tiles{display:flex;flex-wrap:wrap;gap:28px;list-style:none;margin:0 0 32px;padding:0}.tile{color:var(--soft)}.tile strong{display:block;font-size:30px;line-height:1.15;color:var(--text);font-weight:650;font-variant-numeric:tabular-nums}.tile.warn strong{color:var(--held)}
+meter{width:90px;height:10px;vertical-align:middle}.facts dd{font-variant-numeric:tabular-nums}
 pre{margin:6px 0 0;overflow:auto}pre code{display:block;padding:8px 10px;white-space:pre-wrap}
 .list{list-style:none;margin:0;padding:0;background:var(--card);border:1px solid var(--rule);border-radius:10px}.list>li{padding:12px 14px;border-bottom:1px solid var(--rule);overflow-wrap:anywhere}.list>li:last-child{border-bottom:0}
 ${perState}
@@ -100,7 +103,7 @@ ${perState}
 #app{grid-template:auto minmax(0,1fr) auto/minmax(0,1fr);grid-template-areas:"bar" "stage" "panel"}
 .panel{border-left:0;border-top:1px solid var(--rule);max-height:42vh;padding:12px 16px}
 body>header{padding:8px 12px}.search{order:3;flex-basis:100%;max-width:none}nav{margin-left:auto}.search kbd{display:none}
-.bar{padding:6px 12px;flex-wrap:nowrap;overflow-x:auto}.bar>*,.bar form>*{flex:none}.bar .gap{display:none}
+.bar{padding:6px 12px;flex-wrap:nowrap;overflow-x:auto}.bar label{font-size:0;gap:0}.bar select{font-size:14px}.bar .subject{max-width:20ch}.bar>*,.bar form>*{flex:none}.bar .gap{display:none}
 .tiles{gap:20px 28px}.tile strong{font-size:26px}
 }
 @media(prefers-reduced-motion:no-preference){.world.glide{transition:transform .25s ease-out}}

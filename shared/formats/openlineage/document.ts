@@ -1,6 +1,6 @@
 import { digest } from '../../core/digest.ts';
 import { canonicalJson, type Json, type JsonObject } from '../../core/json.ts';
-import { MAX_ENTRIES, MAX_PAIRS, MAX_SIDE } from '../../core/manifest-schema.ts';
+import { MAX_ENTRIES, MAX_PAIRS, MAX_SIDE, type ManifestOmitted } from '../../core/manifest-schema.ts';
 import type { Declared, DeclaredEdge, Evidence } from './declaration.ts';
 import { compare } from './derive.ts';
 import { datasetOf, idOf } from './facts.ts';
@@ -9,10 +9,11 @@ const MAX_SYMLINKS = 20;
 
 /**
  * A declaration as a manifest: aliases for datasets with their other names as symlinks, one entry per target with its sources (so that
- * nothing is paired that was not declared), and `evidence`: for every edge, by aliases, the event that last showed it.
+ * nothing is paired that was not declared), and `evidence`: for every edge, by aliases, the event that last showed it. `omitted` counts what
+ * there is no room for.
  */
-export function manifestOf(declared: Declared): JsonObject {
-  const edges = withinLimits(declared.edges);
+export function manifestOf(declared: Declared, room: Room = ROOM): JsonObject {
+  const { edges, omitted } = withinLimits(declared.edges, room);
   const ids = [...new Set(edges.flatMap((edge) => [idOf(edge.from), idOf(edge.to)]))].sort();
   const alias = new Map(ids.map((id, at) => [id, `d${at + 1}`]));
   const name = (dataset: DeclaredEdge['from']) => alias.get(idOf(dataset)) ?? '';
@@ -25,6 +26,7 @@ export function manifestOf(declared: Declared): JsonObject {
       : { datasets: Object.fromEntries(ids.map((id) => [alias.get(id) ?? '', dataset(id, declared)])) }),
     lineage: entries(edges, name),
     evidence: evidenceOf(edges, name),
+    ...(omitted.edges + omitted.columns === 0 ? {} : { omitted: { ...omitted } }),
   };
 }
 
@@ -97,12 +99,35 @@ function evidenceOf(edges: readonly DeclaredEdge[], name: (dataset: DeclaredEdge
     .map(([, { evidence, guess, edges: pairs }]) => ({ ...evidence, ...(guess ? { guess } : {}), edges: pairs }));
 }
 
-/** A manifest holds so many pairs and no more. Columns go before tables; what is left out is in the events and comes back with fewer. */
-function withinLimits(edges: readonly DeclaredEdge[]): readonly DeclaredEdge[] {
-  let left = MAX_PAIRS;
-  const kept = edges.slice(0, Math.min(MAX_PAIRS, MAX_ENTRIES * MAX_SIDE)).map((edge) => {
-    left -= edge.columns.length;
-    return left >= 0 ? edge : { ...edge, columns: [] };
-  });
-  return kept;
+/** What a manifest has room for: edges, and column pairs of them. */
+export interface Room {
+  readonly edges: number;
+  readonly columns: number;
+}
+
+const ROOM: Room = { edges: MAX_PAIRS, columns: MAX_PAIRS };
+
+/** Columns go before tables; what is left out is in the events and comes back with fewer. */
+function withinLimits(
+  edges: readonly DeclaredEdge[],
+  room: Room,
+): { readonly edges: readonly DeclaredEdge[]; readonly omitted: ManifestOmitted } {
+  const kept: DeclaredEdge[] = [];
+  const sources = new Map<string, number>();
+  let entriesLeft = MAX_ENTRIES;
+  let columnsLeft = room.columns;
+  let columns = 0;
+  for (const edge of edges) {
+    const target = idOf(edge.to);
+    const known = sources.get(target) ?? 0;
+    const opensEntry = known % MAX_SIDE === 0;
+    if (kept.length >= room.edges || (opensEntry && entriesLeft === 0)) continue;
+    if (opensEntry) entriesLeft -= 1;
+    sources.set(target, known + 1);
+    const fits = edge.columns.length <= columnsLeft;
+    if (fits) columnsLeft -= edge.columns.length;
+    else columns += edge.columns.length;
+    kept.push(fits ? edge : { ...edge, columns: [] });
+  }
+  return { edges: kept, omitted: { edges: edges.length - kept.length, columns } };
 }

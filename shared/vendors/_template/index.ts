@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { Failure } from '../../core/failure.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { attempts } from '../../http/retry.ts';
 import { ENDPOINT_RULE, parseEndpoint } from '../endpoint.ts';
+import { secretReader, unusable } from '../secret.ts';
 import type { Vendor, VendorClient, VendorIo } from '../vendor.ts';
 import { datasetBlock, units } from './mapping.ts';
 import { edgeCommand, receiptOf } from './wire.ts';
@@ -20,6 +20,8 @@ const secretSchema = z
     path: ['endpoint'],
     message: ENDPOINT_RULE,
   });
+
+const readSecret = secretReader('template', secretSchema);
 
 /** A vendor to copy. README.md says what to change, in which order. */
 export const template: Vendor = {
@@ -57,11 +59,9 @@ function connect(given: JsonObject, io: VendorIo): VendorClient {
 }
 
 function open(given: JsonObject): { readonly base: string; readonly host: string; readonly token: string } {
-  const parsed = secretSchema.safeParse(given);
-  const endpoint = parsed.success ? parseEndpoint(parsed.data.endpoint, parsed.data.allow_http === true) : undefined;
-  if (!parsed.success || endpoint === undefined) {
-    throw new Failure('invalid', `The template secret cannot be used: check endpoint and token.`);
-  }
+  const secret = readSecret(given);
+  const endpoint = parseEndpoint(secret.endpoint, secret.allow_http === true);
+  if (endpoint === undefined) throw unusable('template', `endpoint: ${ENDPOINT_RULE}`);
   const { protocol, host, path } = endpoint;
-  return { base: `${protocol}//${host}${path}`, host: `${host}${path}`, token: parsed.data.token };
+  return { base: `${protocol}//${host}${path}`, host: `${host}${path}`, token: secret.token };
 }

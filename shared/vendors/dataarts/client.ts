@@ -4,13 +4,17 @@ import type { HttpAnswer } from '../../http/transport.ts';
 import type { SignableRequest } from '../../signing/canonical.ts';
 import type { Receipt, VendorClient, VendorIo } from '../vendor.ts';
 import { parseAnswer, vendorText } from '../vendor-text.ts';
+import { type AskPage, type BulkReading, readBulk } from './bulk.ts';
 import { failureOf } from './failures.ts';
-import { type AskPage, locateNodes } from './locate.ts';
+import { lineageOf } from './lineage.ts';
+import { locateNodes, verifyNodes } from './locate.ts';
 import { endpointOf, readSecret } from './secret.ts';
 import { type SignIn, signInOf } from './sign-in.ts';
 import { createdSchema, lineageInfo, nodeOf } from './wire.ts';
 
 const MAX_ATTEMPTS = 3;
+/** A call that is given less time than this is not begun: cut off, nobody would know what became of it. */
+const LEAST_MS = 1_000;
 const OPERATION = 'CreateLineageInfo';
 
 /** DataArts's one verb for the account of a secret. Throws `Failure` `invalid` when the secret cannot be used. */
@@ -21,7 +25,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
   const project = `${path}/v1/${encodeURIComponent(secret.project_id)}`;
   const target = `${project}/lineage/lineage-info`;
   return {
-    ...(secret.instance_id === undefined ? {} : { locate: locate(secret.instance_id) }),
+    ...(secret.instance_id === undefined ? {} : bulkVerbs(reading(secret.instance_id))),
     register: async (call, options) => {
       const body = new TextEncoder().encode(JSON.stringify(lineageInfo(call)));
       const request: SignableRequest = {
@@ -49,7 +53,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
         });
       const { value, ambiguous } = await attempts(
         async () => {
-          await io.permit(options.deadlineMs);
+          await io.permit(options.deadlineMs - LEAST_MS, options.lane);
           const { answer, secrets } = await signIn.send(request, send, options);
           return receiptOf(answer, secrets, io.now(), signIn.kind);
         },
@@ -68,7 +72,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
   };
 
   /** Reads by ShowLineageBulk, which takes the instance and not the workspace. */
-  function locate(instance: string): NonNullable<VendorClient['locate']> {
+  function reading(instance: string): BulkReading {
     const bulk = `${project}/datamap/lineage/bulk`;
     const ask: AskPage = async (query, options) => {
       const request: SignableRequest = {
@@ -89,8 +93,16 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
     };
     const failure = (answer: HttpAnswer) =>
       failureOf('ShowLineageBulk', answer, [secret.sk, secret.iam_password], io.now(), signIn.kind);
-    return (call, options) => locateNodes(call, ask, failure, io, options);
+    return { ask, failure, io };
   }
+}
+
+function bulkVerbs(reading: BulkReading): Required<Pick<VendorClient, 'locate' | 'everything' | 'verify'>> {
+  return {
+    locate: (call, options) => locateNodes(call, reading, options),
+    verify: verifyNodes(reading),
+    everything: async (options) => lineageOf([...(await readBulk(reading, options)).values()].flat()),
+  };
 }
 
 /** Status 200 and an array with at least one element; whatever else a 2xx brings may have been done. */

@@ -13,9 +13,13 @@ export interface WireCall {
 
 /**
  * A manifest that declares what the call says, with the call verbatim under `wire`. Throws `Failure` `invalid`, naming the
- * field, when the body is not a valid one or a column belongs to no table of its side.
+ * field, when the body is not a valid one or a column belongs to no table of its side. `targets` empty: it is only kept; undefined: every
+ * configured target that can register.
  */
-export function commandToDocument(call: WireCall, target = 'dataarts'): JsonObject {
+export function commandToDocument(
+  call: WireCall,
+  targets: string | readonly string[] | undefined = ['dataarts'],
+): JsonObject {
   const parsed = lineageInfoSchema.safeParse(call.body);
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
@@ -40,7 +44,7 @@ export function commandToDocument(call: WireCall, target = 'dataarts'): JsonObje
   };
   return {
     version: 1,
-    targets: [target],
+    ...(targets === undefined || targets.length === 0 ? {} : { targets: [targets].flat() }),
     datasets: { ...datasetsOf(inputs, 'in'), ...datasetsOf(outputs, 'out') },
     lineage: [
       {
@@ -50,7 +54,7 @@ export function commandToDocument(call: WireCall, target = 'dataarts'): JsonObje
         dataarts: options as JsonObject,
       },
     ],
-    wire: { projectId: call.projectId, workspace: call.workspace, body: call.body },
+    wire: { projectId: call.projectId, workspace: call.workspace, body: call.body, ...keptOnly(targets) },
   };
 }
 
@@ -79,13 +83,21 @@ function datasetsOf(tables: LineageInfo['table_lineage']['input_tables'], prefix
   return Object.fromEntries(entries);
 }
 
-/** Columns have no catalog: where two tables differ in nothing else, the first is meant. */
+/**
+ * Columns have no catalog: where two tables differ in nothing else, the first is meant. Every field is optional: one that says less
+ * than the tables do means the only table that fits.
+ */
 function columnRef(column: ColumnDetails, tables: readonly TableInfo[], prefix: string, path: string): JsonObject {
   const same = (a: string | undefined, b: string | undefined) => (a ?? '') === (b ?? '');
-  const at = tables.findIndex(
-    (table) =>
-      same(table.database, column.database) && same(table.schema, column.schema) && same(table.table, column.table),
-  );
+  const fits = (a: string | undefined, b: string | undefined) => !b || same(a, b);
+  const all = (matches: typeof same) => (table: TableInfo) =>
+    matches(table.database, column.database) &&
+    matches(table.schema, column.schema) &&
+    matches(table.table, column.table);
+  const exact = tables.findIndex(all(same));
+  const loose = tables.filter(all(fits));
+  const [only] = loose;
+  const at = exact >= 0 ? exact : loose.length === 1 && only !== undefined ? tables.indexOf(only) : -1;
   if (at < 0 || !column.column) {
     throw new Failure(
       'invalid',
@@ -98,6 +110,10 @@ function columnRef(column: ColumnDetails, tables: readonly TableInfo[], prefix: 
 /** An empty text means the same as none on the page; a manifest has no empty names. */
 function filled<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
   return (value ? { [key]: value } : {}) as { [key in K]?: string };
+}
+
+function keptOnly(targets: string | readonly string[] | undefined): { readonly kept?: true } {
+  return targets?.length === 0 ? { kept: true } : {};
 }
 
 function isObject(value: Json | undefined): value is JsonObject {

@@ -1,9 +1,10 @@
 import type { Vendor } from '../vendor.ts';
 import { checkDataset, datasetBlock, entryBlock } from './blocks.ts';
 import { connect } from './client.ts';
-import { units } from './mapping.ts';
+import { blockOf, nameOfBlock, units } from './mapping.ts';
 import { accountOf, readSecret, secretSchema } from './secret.ts';
 import { MAX_COLUMNS_PER_GROUP, MAX_GROUPS } from './wire.ts';
+import { written } from './written.ts';
 
 /** Huawei DataArts Studio: one call per job node; registers only. Oddities in README.md. */
 export const dataarts: Vendor = {
@@ -21,6 +22,9 @@ export const dataarts: Vendor = {
   blocks: { dataset: datasetBlock, entry: entryBlock, check: checkDataset },
   secret: secretSchema,
   account: (secret) => accountOf(readSecret(secret)),
+  label: nameOfBlock,
+  block: blockOf,
   units,
+  written,
   connect,
 };

@@ -5,7 +5,7 @@ import type { ColumnEdge, Entry } from '../../core/edge.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { unitId } from '../../core/unit-id.ts';
 import type { Mapping, MappingInput, Unit, UnitTable, Unresolved } from '../vendor.ts';
-import type { EntryBlock } from './blocks.ts';
+import type { DatasetBlock, EntryBlock } from './blocks.ts';
 import { readEntry, tableBlock } from './entry.ts';
 import { groupCount, MAX_COLUMNS_PER_GROUP, MAX_GROUPS, MAX_TABLES, type NodeSpec, type TableSpec } from './wire.ts';
 
@@ -189,18 +189,42 @@ function sortedTables(datasets: readonly Dataset[]): {
 } {
   const byKey = new Map<string, Table>();
   const keys = datasets.map((dataset) => {
-    const spec = specOf(dataset);
+    const spec = specOf(tableBlock(dataset));
     const key = JSON.stringify(tableKey(spec));
     const known = identity(dataset) ?? byKey.get(key)?.table.dataset;
-    byKey.set(key, { spec, table: { name: nameOf(spec), ...(known === undefined ? {} : { dataset: known }) } });
+    const same = dataset.same ?? byKey.get(key)?.table.same;
+    const table = {
+      name: nameOf(spec),
+      ...(known === undefined ? {} : { dataset: known }),
+      ...(known !== undefined || same === undefined ? {} : { same }),
+    };
+    byKey.set(key, { spec, table });
     return key;
   });
   const order = [...byKey.keys()].sort();
   return { tables: order.flatMap((key) => byKey.get(key) ?? []), place: keys.map((key) => order.indexOf(key)) };
 }
 
-function specOf(dataset: Dataset): TableSpec {
-  const block = tableBlock(dataset);
+/** A dataset block as its tables are called in graphs and status documents. */
+export function nameOfBlock(block: JsonObject): string | undefined {
+  const known = tableBlock({ vendors: { dataarts: block } });
+  return known && nameOf(specOf(known));
+}
+
+/** Of three parts the first may be a catalog or a database. */
+export function blockOf(name: string): JsonObject | undefined {
+  const parts = name.split('.');
+  if (parts.length === 3 || parts.length > 4 || parts.some((part) => part === '')) return undefined;
+  const [table = '', second, third, fourth] = parts.toReversed();
+  return {
+    ...(fourth === undefined ? {} : { catalog: fourth }),
+    ...(parts.length === 4 ? { database: third ?? '', schema: second ?? '' } : {}),
+    ...(parts.length === 2 ? { database: second ?? '' } : {}),
+    table,
+  };
+}
+
+function specOf(block: DatasetBlock | undefined): TableSpec {
   return {
     ...(block?.catalog === undefined ? {} : { catalog: block.catalog }),
     ...(block?.database === undefined ? {} : { database: block.database }),

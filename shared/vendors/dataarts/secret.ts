@@ -1,7 +1,6 @@
 import * as z from 'zod';
-import { Failure } from '../../core/failure.ts';
-import type { JsonObject } from '../../core/json.ts';
 import { ENDPOINT_RULE, type Endpoint, parseEndpoint } from '../endpoint.ts';
+import { secretReader, unusable } from '../secret.ts';
 
 const text = z.string().min(1);
 
@@ -46,21 +45,15 @@ export const secretSchema = z
 
 export type Secret = z.output<typeof secretSchema>;
 
-/** The secret, checked. Throws `Failure` `invalid` that names the keys and never a value. */
-export function readSecret(secret: JsonObject): Secret {
-  const parsed = secretSchema.safeParse(secret);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'secret'}: ${issue.message}`);
-  throw new Failure('invalid', `The DataArts secret cannot be used. ${problems.join('; ')}`);
-}
+/** The secret, checked. */
+export const readSecret = secretReader('DataArts', secretSchema);
 
 /** `endpoint`, else the region's DataArts Catalog host (Huawei, "Endpoints" of DataArts Studio, read 2026-11). */
 export function endpointOf(secret: Secret): Endpoint {
   const region = secret.region ?? '';
   const domain = region.startsWith('eu-west-101') ? 'myhuaweicloud.eu' : 'myhuaweicloud.com';
   const endpoint = parseEndpoint(secret.endpoint ?? `dayu.${region}.${domain}`, secret.allow_http === true);
-  if (endpoint === undefined)
-    throw new Failure('invalid', `The DataArts secret cannot be used. endpoint: ${ENDPOINT_RULE}`);
+  if (endpoint === undefined) throw unusable('DataArts', `endpoint: ${ENDPOINT_RULE}`);
   return endpoint;
 }
 
@@ -74,8 +67,7 @@ export function iamEndpointOf(secret: Secret): Endpoint {
   const domain = region?.startsWith('eu-west-101') ? 'myhuaweicloud.eu' : 'myhuaweicloud.com';
   const standard = region === undefined ? 'iam.myhuaweicloud.com' : `iam.${region}.${domain}`;
   const endpoint = parseEndpoint(secret.iam_endpoint ?? standard, secret.allow_http === true);
-  if (endpoint === undefined)
-    throw new Failure('invalid', `The DataArts secret cannot be used. iam_endpoint: ${ENDPOINT_RULE}`);
+  if (endpoint === undefined) throw unusable('DataArts', `iam_endpoint: ${ENDPOINT_RULE}`);
   return endpoint;
 }
 

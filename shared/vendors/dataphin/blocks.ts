@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { JsonObject } from '../../core/json.ts';
+import { asSentSchema } from './as-sent.ts';
 
 /** MetadataSubType (Alibaba Dataphin, "Register data lineage using OpenAPI", updated 2026-06-23; its FACT_SNAPSHO is a slip). */
 export const METADATA_SUB_TYPES = [
@@ -54,6 +55,12 @@ export const entryBlock = z.strictObject({
     .optional(),
   tenantId: long.optional(),
   userId: name.optional(),
+  asSent: asSentSchema
+    .describe(
+      "Written for calls in Dataphin's own format: how they referred to tables and columns, to be sent on unchanged",
+    )
+    .optional(),
+  sentLike: name.describe('Written beside asSent: another value has the lineage sent again').optional(),
 });
 
 export type DatasetBlock = z.output<typeof datasetBlock>;

@@ -7,8 +7,10 @@ import { encodeForm, type QueryPair } from '../../signing/canonical.ts';
 import type { Call, CallOptions, Receipt, VendorClient, VendorIo, WithdrawCall } from '../vendor.ts';
 import { parseAnswer, vendorText } from '../vendor-text.ts';
 import { alreadyDone, failureOf, refusalOf } from './failures.ts';
+import { readLineage } from './lineage.ts';
 import { readPresence, stillMissing, stillShown } from './presence.ts';
 import { endpointOf, readSecret, type Secret } from './secret.ts';
+import { verifyPairs } from './verify.ts';
 import {
   API_VERSION,
   addCommand,
@@ -20,6 +22,8 @@ import {
 } from './wire.ts';
 
 const MAX_ATTEMPTS = 3;
+/** A call that is given less time than this is not begun: cut off, nobody would know what became of it. */
+const LEAST_MS = 1_000;
 
 /** Dataphin's verbs for the account of a secret. Throws `Failure` `invalid` when the secret cannot be used. */
 export function connect(given: JsonObject, io: VendorIo): VendorClient {
@@ -31,12 +35,18 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
   const call = caller(secret, io);
   const present: NonNullable<VendorClient['present']> = (wanted, options) =>
     readPresence(wanted, async (...request) => (await call(...request, options)).body);
+  const lineage: NonNullable<VendorClient['lineage']> = (query, options) =>
+    readLineage(query, async (...request) => (await call(...request, options)).body);
+  const verify: NonNullable<VendorClient['verify']> = (wanted, { others = false, ...options }) =>
+    verifyPairs(wanted, async (...request) => (await call(...request, { ...options, lane: 'verify' })).body, {
+      others,
+    });
   const add = (wanted: Call, options: CallOptions) =>
     call('AddRegisterLineage', [], ['AddRegisterLineageCommand', addCommand(wanted, defaults)], options);
   const remove = (wanted: WithdrawCall, options: CallOptions) =>
     call('DeleteRegisterLineage', [], ['DeleteRegisterLineageCommand', deleteCommand(wanted, defaults)], options);
   return {
-    ...(secret.read_back === false ? {} : { present }),
+    ...(secret.read_back === false ? {} : { present, lineage, verify }),
     register: async (wanted, options) => {
       const first = await add(wanted, options);
       const rest = first.already ? await left(() => stillMissing(wanted, options, present)) : undefined;
@@ -113,7 +123,7 @@ function caller(secret: Secret, io: VendorIo): CallFn {
     };
     const { value, ambiguous } = await attempts(
       async () => {
-        await io.permit(options.deadlineMs);
+        await io.permit(options.deadlineMs - LEAST_MS, options.lane);
         const answer = await io.transport.send({
           method: 'POST',
           url: `${protocol}//${host}${path}/?${encodeForm(query)}`,

@@ -9,10 +9,12 @@ import { readEntry } from './entry.ts';
 import type { TableRef } from './wire.ts';
 
 /** Options that say how to call and change nothing that Dataphin shows. */
-export const QUIET_OPTIONS = ['checkAssetExist', 'tenantId', 'userId', 'cascadeDelete'] as const;
+export const QUIET_OPTIONS = ['checkAssetExist', 'tenantId', 'userId', 'cascadeDelete', 'asSent'] as const;
 
 interface Table {
   readonly ref: TableRef;
+  /** What a unit is keyed by. */
+  readonly key: string;
   readonly table: UnitTable;
   readonly extProperties?: JsonObject;
 }
@@ -20,7 +22,8 @@ interface Table {
 interface Pair {
   readonly source: Table;
   readonly target: Table;
-  readonly columns: Map<string, ColumnEdge>;
+  /** One list for each entry, in which each pair of columns stands once. */
+  readonly columns: ColumnEdge[][];
   readonly options: JsonObject[];
   readonly paths: string[];
   readonly warnings: Problem[];
@@ -31,9 +34,10 @@ interface Pair {
  * Columns of a BY_PROPERTY table need its GUID as ParentGuid: without one they are reported, and the table edge still goes.
  */
 export function units(input: MappingInput): Mapping {
-  const pairs = new Map<string, Pair>();
+  const pairs = new Map<number, Pair>();
   const unresolved: Unresolved[] = [];
   const tableOf = tables();
+  const numberOf = numbers();
   const twins = twinWarnings(input.entries, tableOf);
   for (const entry of input.entries) {
     const options = readEntry(entry);
@@ -41,35 +45,37 @@ export function units(input: MappingInput): Mapping {
     const to = entry.to.map(tableOf);
     from.forEach((source, fromAt) => {
       to.forEach((target, toAt) => {
-        const labels = { from: labelOf(entry.from[fromAt]), to: labelOf(entry.to[toAt]) };
         const reason = options.problem ?? reasonOf(source) ?? reasonOf(target);
         if (reason !== undefined || typeof source === 'string' || typeof target === 'string') {
+          const labels = { from: labelOf(entry.from[fromAt]), to: labelOf(entry.to[toAt]) };
           unresolved.push({ path: entry.path, ...labels, reason: reason ?? 'it has no name at Dataphin' });
           return;
         }
-        const id = unitId(['dataphin', input.account, nameKey(source.ref), nameKey(target.ref)]);
-        const pair = pairs.get(id) ?? newPair(source, target);
-        pairs.set(id, pair);
+        const place = numberOf(source.key) * MAX_KEYS + numberOf(target.key);
+        const pair = pairs.get(place) ?? newPair(source, target);
+        pairs.set(place, pair);
         if (!pair.paths.includes(entry.path)) pair.paths.push(entry.path);
-        for (const ref of [source.ref, target.ref]) {
-          const message = twins.get(nameKey(ref));
+        for (const { key } of twins.size === 0 ? [] : [source, target]) {
+          const message = twins.get(key);
           if (message !== undefined && !pair.warnings.some((each) => each.message === message)) {
             pair.warnings.push({ path: entry.path, message });
           }
         }
-        pair.options.push({ ...options.options, ...extOptions(source, target) });
-        addColumns(entry, fromAt, toAt, pair, { source, target }, unresolved);
+        pair.options.push(withExt(options.options, source, target));
+        // Whoever sent the columns in Dataphin's own format said how they are called there.
+        const said = options.options['asSent'] !== undefined;
+        pair.columns.push(columnsOf(entry, fromAt, toAt, { source, target, said }, unresolved));
       });
     });
   }
-  return { units: [...pairs].map(([id, pair]) => unitOf(id, pair)), unresolved };
+  return { units: [...pairs.values()].map((pair) => unitOf(pair, input.account)), unresolved };
 }
 
 function newPair(source: Table, target: Table): Pair {
-  return { source, target, columns: new Map(), options: [], paths: [], warnings: [] };
+  return { source, target, columns: [], options: [], paths: [], warnings: [] };
 }
 
-function unitOf(id: string, pair: Pair): Unit {
+function unitOf(pair: Pair, account: string): Unit {
   const { options, conflicts } = mergeOptions(pair.options);
   const warnings = [
     ...pair.warnings,
@@ -79,11 +85,11 @@ function unitOf(id: string, pair: Pair): Unit {
     })),
   ];
   return {
-    id,
+    id: unitId(['dataphin', account, pair.source.key, pair.target.key]),
     from: [pair.source.table],
     to: [pair.target.table],
     spec: { source: pair.source.ref as JsonObject, target: pair.target.ref as JsonObject },
-    columns: [...pair.columns.values()],
+    columns: together(pair.columns),
     options,
     quietOptions: QUIET_OPTIONS,
     paths: pair.paths,
@@ -91,17 +97,18 @@ function unitOf(id: string, pair: Pair): Unit {
   };
 }
 
-function addColumns(
+function columnsOf(
   entry: Entry,
   fromAt: number,
   toAt: number,
-  pair: Pair,
-  ends: { readonly source: Table; readonly target: Table },
+  ends: { readonly source: Table; readonly target: Table; readonly said: boolean },
   unresolved: Unresolved[],
-): void {
-  for (const { from, to, direct } of entry.columns) {
+): ColumnEdge[] {
+  const columns: ColumnEdge[] = [];
+  const nameless = ends.said ? undefined : [ends.source, ends.target].find(({ ref }) => guidOf(ref) === undefined);
+  for (const edge of entry.columns) {
+    const { from, to, direct } = edge;
     if (from.table !== fromAt || to.table !== toAt) continue;
-    const nameless = [ends.source, ends.target].find(({ ref }) => guidOf(ref) === undefined);
     if (nameless !== undefined) {
       unresolved.push({
         path: entry.path,
@@ -111,14 +118,38 @@ function addColumns(
       });
       continue;
     }
-    const key = JSON.stringify([from.column, to.column]);
-    const known = pair.columns.get(key)?.direct ?? false;
-    pair.columns.set(key, {
-      from: { table: 0, column: from.column },
-      to: { table: 0, column: to.column },
-      direct: direct || known,
-    });
+    columns.push(
+      fromAt === 0 && toAt === 0
+        ? edge
+        : { from: { table: 0, column: from.column }, to: { table: 0, column: to.column }, direct },
+    );
   }
+  return columns;
+}
+
+/** Each pair of columns once; direct if any entry says so. */
+function together(lists: readonly ColumnEdge[][]): readonly ColumnEdge[] {
+  const [first = [], ...more] = lists;
+  if (more.length === 0) return first;
+  const columns = new Map<string, ColumnEdge>();
+  for (const edge of lists.flat()) {
+    const key = JSON.stringify([edge.from.column, edge.to.column]);
+    if (columns.get(key)?.direct !== true) columns.set(key, edge);
+  }
+  return [...columns.values()];
+}
+
+/** Above anything a manifest can name. */
+const MAX_KEYS = 2 ** 26;
+
+/** A number for each text: cheaper to put together than the texts. */
+function numbers(): (text: string) => number {
+  const known = new Map<string, number>();
+  return (text) => {
+    const number = known.get(text) ?? known.size;
+    known.set(text, number);
+    return number;
+  };
 }
 
 type TableOf = (dataset: Dataset) => Table | string;
@@ -149,6 +180,7 @@ function readTable(dataset: Dataset): Table | string {
   const ref = refOf(parsed.data);
   return {
     ref,
+    key: nameKey(ref),
     table: tableAs(nameOf(ref), dataset),
     ...(extProperties === undefined ? {} : { extProperties: extProperties as JsonObject }),
   };
@@ -164,6 +196,11 @@ function tableAs(name: string, dataset: Dataset): UnitTable {
 export function label(block: JsonObject): string | undefined {
   const parsed = datasetBlock.safeParse(block);
   return parsed.success && checkDataset(block).length === 0 ? nameOf(refOf(parsed.data)) : undefined;
+}
+
+/** Only a GUID says all by itself; properties joined by dots leave open which is which. */
+export function blockOf(name: string): JsonObject | undefined {
+  return /^[A-Za-z_]+(\.[^.]+){3,}$/.test(name) ? { guid: name } : undefined;
 }
 
 /** Keys that do not matter for the way of referring are left out, so that one table has one reference. */
@@ -202,8 +239,10 @@ function guidOf(ref: TableRef): string | undefined {
   return ref.referenceType === 'BY_GUID' ? ref.guid : ref.parentGuid;
 }
 
-function extOptions(source: Table, target: Table): JsonObject {
+function withExt(options: JsonObject, source: Table, target: Table): JsonObject {
+  if (source.extProperties === undefined && target.extProperties === undefined) return options;
   return {
+    ...options,
     ...(source.extProperties === undefined ? {} : { sourceExtProperties: source.extProperties }),
     ...(target.extProperties === undefined ? {} : { targetExtProperties: target.extProperties }),
   };

@@ -3,7 +3,7 @@ import type { QueryPair } from '../../signing/canonical.ts';
 import type { Call, CallOptions, Presence, WithdrawCall } from '../vendor.ts';
 import { columnLineagesSchema, type DataphinAnswer, guidsOf, tableLineagesSchema } from './wire.ts';
 
-type Read = (
+export type Read = (
   operation: string,
   query: readonly QueryPair[],
   field: readonly [name: string, json: object],
@@ -26,10 +26,10 @@ export async function readPresence(call: Call, read: Read): Promise<Presence> {
   const filter = { NeedUpstream: true, NeedDownstream: false, NeedNotExistObject: true };
   const ask = (operation: string) => read(operation, [['TableGuid', guids.target]], ['FilterQuery', filter]);
   try {
-    const tables = rows(tableLineagesSchema, await ask('GetTableLineages')).TableLineageList ?? [];
+    const tables = lineageRows(tableLineagesSchema, await ask('GetTableLineages')).TableLineageList ?? [];
     const edge = tables.some((row) => row.InputTableGuid === guids.source && row.OutputTableGuid === guids.target);
     if (!edge) return { edge, columns: [] };
-    const listed = rows(columnLineagesSchema, await ask('GetTableColumnLineages')).TableColumnLineageList ?? [];
+    const listed = lineageRows(columnLineagesSchema, await ask('GetTableColumnLineages')).TableColumnLineageList ?? [];
     const columns = listed.flatMap((row) => {
       const from = columnIn(guids.source, row.InputColumnGuid);
       const to = columnIn(guids.target, row.OutputColumnGuid);
@@ -90,7 +90,11 @@ function keyOf({ from, to }: Call['columns'][number]): string {
   return JSON.stringify([from.column, to.column]);
 }
 
-function rows<T>(schema: { safeParse(value: unknown): { success: boolean; data?: T } }, body: DataphinAnswer): T {
+/** The body of a lineage read, or `Failure` `unavailable`. */
+export function lineageRows<T>(
+  schema: { safeParse(value: unknown): { success: boolean; data?: T } },
+  body: DataphinAnswer,
+): T {
   const parsed = schema.safeParse(body);
   if (parsed.success && parsed.data !== undefined) return parsed.data;
   throw new Failure(
@@ -103,6 +107,7 @@ function rows<T>(schema: { safeParse(value: unknown): { success: boolean; data?:
   );
 }
 
-function columnIn(table: string, guid: string | null | undefined): string | undefined {
+/** The name of a column of this table, by its GUID; undefined for a column of another one. */
+export function columnIn(table: string, guid: string | null | undefined): string | undefined {
   return guid?.startsWith(`${table}.`) && guid.length > table.length + 1 ? guid.slice(table.length + 1) : undefined;
 }

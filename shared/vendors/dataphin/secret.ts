@@ -1,7 +1,6 @@
 import * as z from 'zod';
-import { Failure } from '../../core/failure.ts';
-import type { JsonObject } from '../../core/json.ts';
 import { ENDPOINT_RULE, type Endpoint, parseEndpoint } from '../endpoint.ts';
+import { secretReader, unusable } from '../secret.ts';
 import { long } from './blocks.ts';
 
 const text = z.string().min(1);
@@ -30,19 +29,13 @@ export const secretSchema = z
 
 export type Secret = z.output<typeof secretSchema>;
 
-/** The secret, checked. Throws `Failure` `invalid` that names the keys and never a value. */
-export function readSecret(secret: JsonObject): Secret {
-  const parsed = secretSchema.safeParse(secret);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'secret'}: ${issue.message}`);
-  throw new Failure('invalid', `The Dataphin secret cannot be used. ${problems.join('; ')}`);
-}
+/** The secret, checked. */
+export const readSecret = secretReader('Dataphin', secretSchema);
 
 /** Where the secret's account is reached. */
 export function endpointOf(secret: Secret): Endpoint {
   const endpoint = parseEndpoint(secret.endpoint, secret.allow_http === true);
-  if (endpoint === undefined)
-    throw new Failure('invalid', `The Dataphin secret cannot be used. endpoint: ${ENDPOINT_RULE}`);
+  if (endpoint === undefined) throw unusable('Dataphin', `endpoint: ${ENDPOINT_RULE}`);
   return endpoint;
 }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { Failure } from '../../core/failure.ts';
 import type { Call, WithdrawCall } from '../vendor.ts';
+import { asSentSchema, sentColumn } from './as-sent.ts';
 import { METADATA_SUB_TYPES } from './blocks.ts';
 
 /**
@@ -44,6 +45,8 @@ const options = z.strictObject({
   userId: name.exactOptional(),
   sourceExtProperties: properties.exactOptional(),
   targetExtProperties: properties.exactOptional(),
+  asSent: asSentSchema.exactOptional(),
+  sentLike: name.exactOptional(),
 });
 
 const naming = {
@@ -154,9 +157,12 @@ export interface Defaults {
 /** The GUIDs of both tables, if both have one: reading lineage back needs them. */
 export function guidsOf(call: Pick<Call, 'spec'>): { readonly source: string; readonly target: string } | undefined {
   const { source, target } = parsed(spec, call.spec);
-  const guids = [source, target].map((ref) => (ref.referenceType === 'BY_GUID' ? ref.guid : ref.parentGuid));
-  const [from, to] = guids;
+  const [from, to] = [source, target].map(guidOf);
   return from === undefined || to === undefined ? undefined : { source: from, target: to };
+}
+
+function guidOf(ref: TableRef): string | undefined {
+  return ref.referenceType === 'BY_GUID' ? ref.guid : ref.parentGuid;
 }
 
 function readCall(call: Call, defaults: Defaults) {
@@ -168,16 +174,22 @@ function readCall(call: Call, defaults: Defaults) {
   }
   const { source, target } = parsed(spec, call.spec);
   const given = parsed(options, call.options);
-  const tenantId = given.tenantId ?? defaults.tenantId;
-  const userId = given.userId ?? defaults.userId;
-  const details = call.columns.map(({ from, to, direct }) => ({
-    Source: columnOf(source, from.column),
-    Target: columnOf(target, to.column),
-    IsDirect: direct,
-  }));
+  const { asSent } = given;
+  // What came in Dataphin's own format goes on as it came.
+  const tenantId = given.tenantId ?? (asSent === undefined ? defaults.tenantId : undefined);
+  const userId = given.userId ?? (asSent === undefined ? defaults.userId : undefined);
+  const parents = { source: guidOf(source), target: guidOf(target) };
+  const details = call.columns.map(({ from, to, direct }) => {
+    const sent = sentColumn(asSent, from.column, to.column, parents);
+    return {
+      Source: sent ? parsed(columnSchema, sent.source) : columnOf(source, from.column),
+      Target: sent ? parsed(columnSchema, sent.target) : columnOf(target, to.column),
+      ...(sent?.direct === false && direct ? {} : { IsDirect: direct }),
+    };
+  });
   const pair = {
-    Source: assetOf(source, given.sourceExtProperties),
-    Target: assetOf(target, given.targetExtProperties),
+    Source: assetOf(source, given.sourceExtProperties, asSent?.source),
+    Target: assetOf(target, given.targetExtProperties, asSent?.target),
     ...(details.length === 0 ? {} : { DetailedLineages: details }),
     ...(tenantId === undefined ? {} : { TenantId: Number(tenantId) }),
     ...(userId === undefined ? {} : { UserId: userId }),
@@ -185,7 +197,8 @@ function readCall(call: Call, defaults: Defaults) {
   return { pair, given };
 }
 
-function assetOf(ref: TableRef, ext: Asset['ExtProperties']): Asset {
+function assetOf(ref: TableRef, ext: Asset['ExtProperties'], sent: unknown): Asset {
+  if (sent !== undefined) return { ...parsed(assetSchema, sent), ...(ext === undefined ? {} : { ExtProperties: ext }) };
   return {
     ReferenceType: ref.referenceType,
     ...(ref.referenceType === 'BY_GUID' ? { Guid: ref.guid } : {}),

@@ -5,7 +5,7 @@ import { type Acs3Request, signAcs3 } from '../../signing/acs3.ts';
 import { canonicalPath, encodeForm } from '../../signing/canonical.ts';
 import type { VendorClient, VendorIo } from '../vendor.ts';
 import { parseAnswer } from '../vendor-text.ts';
-import { type Ask, pipelines } from './discovery.ts';
+import { type Ask, currentJobs, pipelines } from './discovery.ts';
 import { failureOf } from './failures.ts';
 import { lineage } from './lineage.ts';
 import { endpointOf, readSecret, type Secret } from './secret.ts';
@@ -14,7 +14,7 @@ import { API_VERSION, readEnvelope } from './wire.ts';
 const MAX_ATTEMPTS = 3;
 const NOTHING = new Uint8Array();
 
-/** Flink's two verbs, both of which only read. Throws `Failure` `invalid` when the secret cannot be used. */
+/** Flink's verbs, all of which only read. Throws `Failure` `invalid` when the secret cannot be used. */
 export function connect(given: JsonObject, io: VendorIo): VendorClient {
   const secret = readSecret(given);
   const ask = asker(secret, io);
@@ -22,6 +22,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
     lineage: (query, options) =>
       lineage(ask, query, { workspace: secret.workspace, namespace: query.namespace ?? secret.namespace }, options),
     pipelines: (filter, options) => pipelines(ask, filter.namespace ?? secret.namespace, filter, options),
+    jobsOf: ({ id, namespace }, options) => currentJobs(ask, namespace, id, options),
   };
 }
 

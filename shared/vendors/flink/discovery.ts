@@ -32,7 +32,7 @@ export async function* pipelines(
       name: deployment.name,
       namespace: deployment.namespace ?? namespace,
       labels: labelsOf(deployment),
-      jobs: await currentJobs(ask, namespace, deployment.deploymentId, options),
+      jobs: filter.jobs === 'later' ? [] : await currentJobs(ask, namespace, deployment.deploymentId, options),
     };
   }
 }

@@ -37,7 +37,11 @@ export function readLineage(answers: readonly Answered[]): VendorLineage {
     function addNode(node: LineageNode): void {
       const found = node.tables.map((table) => {
         const block = blockOf(node, table.tableName);
-        const index = add(nameOf(block) || table.id || '(unnamed)', () => ({ block, details: detailsOf(node, table) }));
+        const index = add(nameOf(block) || table.id || '(unnamed)', () => ({
+          block,
+          ...(node['isTemporary'] === true ? { temporary: true as const } : {}),
+          details: detailsOf(node, table),
+        }));
         known.place(node, table, index);
         return index;
       });

@@ -15,19 +15,19 @@ export interface BarOptions {
 export function barOf({ state, source, toggleList, toggleColumns }: BarOptions): HTMLElement {
   const { asked } = state.data;
   const subject = asked.dataset ?? asked.q ?? asked.owner ?? 'Everything';
-  const hidden = Object.entries(asked).filter(
-    ([name]) => !['direction', 'depth', 'level'].includes(name) && name !== 'from',
-  );
+  const hidden = Object.entries(asked).filter(([name]) => !['direction', 'depth', 'level', 'from'].includes(name));
+  const around = asked.dataset !== undefined;
   const form =
-    source && asked.dataset !== undefined
-      ? el(
-          'form',
-          { action: '/lineage', 'aria-label': 'What to show' },
-          ...hidden.map(([name, value]) => el('input', { type: 'hidden', name, value: String(value) })),
-          select('Show', 'direction', { both: 'both ways', upstream: 'sources', downstream: 'uses' }, asked.direction),
-          select('Depth', 'depth', depths(asked.depth), String(asked.depth)),
-        )
-      : undefined;
+    source &&
+    el(
+      'form',
+      { action: '/lineage', 'aria-label': 'What to show' },
+      ...hidden.map(([name, value]) => el('input', { type: 'hidden', name, value: String(value) })),
+      around &&
+        select('Show', 'direction', { both: 'both ways', upstream: 'sources', downstream: 'uses' }, asked.direction),
+      around && select('Depth', 'depth', depths(asked.depth), String(asked.depth)),
+      asked.to === undefined && asked.q === undefined && select('View', 'from', views(around), asked.from),
+    );
   const pressed = (name: string, on: boolean, click: () => void) =>
     el('button', { 'aria-pressed': String(on), 'data-key': name, click }, name);
   return el(
@@ -39,10 +39,18 @@ export function barOf({ state, source, toggleList, toggleColumns }: BarOptions):
     pressed('Columns', state.opened.size > 0, toggleColumns),
     pressed('Table', state.asList, toggleList),
     source !== undefined && el('button', { click: () => void copy(location.href, 'Link copied') }, 'Copy link'),
-    source !== undefined && asked.dataset !== undefined && el('button', { click: () => void share(source) }, 'Share'),
+    source !== undefined &&
+      around &&
+      asked.from === 'ledger' &&
+      el('button', { click: () => void share(source) }, 'Share'),
     el('button', { click: () => download(svgText(shown(state)), 'lineage.svg', 'image/svg+xml') }, 'SVG'),
     el('button', { click: () => download(mermaid(shown(state)), 'lineage.mmd', 'text/plain') }, 'Mermaid'),
   );
+}
+
+/** Vendors are compared around a dataset only. */
+function views(around: boolean): Record<string, string> {
+  return { ledger: 'as registered', ...(around ? { compare: 'vendors compared' } : {}), plan: 'the plan' };
 }
 
 function depths(own: number): Record<string, string> {

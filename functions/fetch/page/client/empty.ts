@@ -46,6 +46,13 @@ export function emptyOf({ graph, error, asked }: PageData): HTMLElement | undefi
     );
   }
   if (graph.nodes.length > 0) return undefined;
+  if (asked.from === 'plan') {
+    return message(
+      'Nothing would change',
+      el('p', { class: 'soft' }, 'The vendors show what the manifests say, as far as the ledger knows.'),
+      el('p', {}, el('a', { href: '/lineage' }, 'Look at the graph'), '.'),
+    );
+  }
   return message(
     'No lineage yet',
     el(

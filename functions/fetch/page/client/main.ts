@@ -6,7 +6,7 @@ import { type Drawing, draw } from './draw.ts';
 import { emptyOf } from './empty.ts';
 import { panelOf } from './panel.ts';
 import { startSearch } from './search.ts';
-import { type Choice, focusOf, grow, newState, shown, source } from './state.ts';
+import { type Choice, canGrow, focusOf, grow, newState, shown, source } from './state.ts';
 import { tableOf } from './table.ts';
 import { type View, viewOf } from './view.ts';
 
@@ -91,15 +91,14 @@ function startGraph(app: HTMLElement): void {
     const key = document.activeElement?.getAttribute('data-key');
     const path: ColumnPath | undefined =
       choice?.kind === 'column' ? columnPath(graph, choice.id, choice.column) : undefined;
-    const canGrow = from !== undefined;
     const acts = {
       choice,
-      canGrow,
+      canGrow: canGrow(data),
       choose,
       grow: (id: string, direction: 'upstream' | 'downstream') => void more(id, direction),
     };
     drawing = draw(world, graph, { ...acts, focus: focusOf(state), opened: state.opened, path, toggle });
-    panel.replaceChildren(...panelOf(graph, { ...acts, expires: data.expires }));
+    panel.replaceChildren(...panelOf(graph, { ...acts, data }));
     const bar = barOf({ state, source: from, toggleList, toggleColumns });
     const body = state.asList
       ? el('div', { class: 'tablewrap', tabindex: '0', role: 'region', 'aria-label': 'Edges' }, tableOf(graph, choose))

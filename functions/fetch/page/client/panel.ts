@@ -1,12 +1,14 @@
-import type { EdgeAtTarget, Graph, GraphEdge, GraphNode, Outcome } from '../../../../shared/core/graph.ts';
+import type { EdgeAtTarget, Graph, GraphEdge, GraphNode, Mark } from '../../../../shared/core/graph.ts';
 import { LOOKS, outcomeAt, rankOf, titleOf, worstOf } from '../../../../shared/formats/words.ts';
+import type { PageData } from '../page.ts';
 import { el, svg } from './dom.ts';
+import { aboutCompare, aboutPlan, comparedTable } from './standing.ts';
 import type { Choice } from './state.ts';
 
 export interface PanelOptions {
   readonly choice: Choice | undefined;
   readonly canGrow: boolean;
-  readonly expires: string | undefined;
+  readonly data: PageData;
   choose(choice: Choice | undefined): void;
   grow(id: string, direction: 'upstream' | 'downstream'): void;
 }
@@ -30,8 +32,24 @@ const back = ({ choose }: PanelOptions) =>
 
 const counted = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`;
 
-function summary(graph: Graph, { choose, expires }: PanelOptions): HTMLElement[] {
-  const byOutcome = new Map<Outcome, GraphEdge[]>();
+/** Marks that are explained even where no edge has them. */
+const USUAL: ReadonlySet<Mark> = new Set<Mark>([
+  'failed',
+  'unknown',
+  'held',
+  'conflict',
+  'pending',
+  'unsupported',
+  'registered',
+]);
+
+function quietText(graph: Graph, { graph: { plan } }: PageData): string {
+  if (plan) return graph.edges.length === 0 ? 'Applying it would change nothing.' : 'Nothing here would change.';
+  return graph.edges.length === 0 ? 'No edges here.' : 'Every vendor shows every edge.';
+}
+
+function summary(graph: Graph, { choose, data }: PanelOptions): HTMLElement[] {
+  const byOutcome = new Map<Mark, GraphEdge[]>();
   for (const edge of graph.edges) {
     const worst = worstOf(edge);
     byOutcome.set(worst, [...(byOutcome.get(worst) ?? []), edge]);
@@ -40,11 +58,14 @@ function summary(graph: Graph, { choose, expires }: PanelOptions): HTMLElement[]
     .filter(([outcome]) => outcome !== 'registered')
     .sort(([a], [b]) => rankOf(a) - rankOf(b))
     .flatMap(([, edges]) => edges);
+  const isTold = (mark: Mark) => USUAL.has(mark) || byOutcome.has(mark);
   return [
     el('h2', {}, `${counted(graph.nodes.length, 'dataset')}, ${counted(graph.edges.length, 'edge')}`),
-    ...(expires === undefined ? [] : [el('p', { class: 'soft' }, `Shared link, until ${time(expires)}.`)]),
+    ...(data.expires === undefined ? [] : [el('p', { class: 'soft' }, `Shared link, until ${time(data.expires)}.`)]),
+    ...(data.graph.plan ? aboutPlan(data.graph.plan) : []),
+    ...(data.graph.compare ? aboutCompare(data.graph.compare) : []),
     ...(troubled.length === 0
-      ? [el('p', { class: 'soft' }, graph.edges.length === 0 ? 'No edges here.' : 'Every vendor shows every edge.')]
+      ? [el('p', { class: 'soft' }, quietText(graph, data))]
       : [
           el('h3', {}, 'Look at these first'),
           el('ul', {}, ...troubled.slice(0, 30).map((edge) => el('li', {}, edgeButton(edge, choose)))),
@@ -57,21 +78,23 @@ function summary(graph: Graph, { choose, expires }: PanelOptions): HTMLElement[]
       el(
         'ul',
         { class: 'legend' },
-        ...(Object.keys(LOOKS) as Outcome[]).map((outcome) =>
-          el(
-            'li',
-            {},
-            el('span', { class: `is-${outcome}` }, badge(outcome)),
-            sample(outcome),
-            el('span', {}, String(byOutcome.get(outcome)?.length ?? 0)),
+        ...(Object.keys(LOOKS) as Mark[])
+          .filter(isTold)
+          .map((outcome) =>
+            el(
+              'li',
+              {},
+              el('span', { class: `is-${outcome}` }, badge(outcome)),
+              sample(outcome),
+              el('span', {}, String(byOutcome.get(outcome)?.length ?? 0)),
+            ),
           ),
-        ),
       ),
     ),
   ];
 }
 
-function sample(outcome: Outcome): SVGSVGElement {
+function sample(outcome: Mark): SVGSVGElement {
   const line = svg('path', {
     class: `line is-${outcome}`,
     d: 'M0 5H34',
@@ -81,7 +104,7 @@ function sample(outcome: Outcome): SVGSVGElement {
 }
 
 /** A state as sign and word. */
-export function badge(outcome: Outcome): HTMLElement {
+export function badge(outcome: Mark): HTMLElement {
   const { glyph, word } = LOOKS[outcome];
   return el('span', { class: `badge is-${outcome}` }, el('span', { 'aria-hidden': 'true' }, glyph), word);
 }
@@ -169,6 +192,7 @@ function aboutEdge(edge: GraphEdge, { choose }: PanelOptions): HTMLElement[] {
     el('div', {}, end(from), el('p', { class: 'soft' }, '↓ feeds'), end(to)),
     ...texts(jobs.length === 1 ? 'Job' : 'Jobs', jobs),
     ...texts(declaredBy.length === 1 ? 'Declared by' : `Declared by ${declaredBy.length} manifests`, declaredBy),
+    ...(edge.compared ? [el('h3', {}, 'Ledger and vendors'), comparedTable(edge.compared)] : []),
     el('h3', {}, 'At the vendors'),
     ...[...edge.targets].sort((a, b) => rankOf(outcomeAt(a)) - rankOf(outcomeAt(b))).map(aboutTarget),
     ...(columns.length === 0

@@ -38,6 +38,9 @@ export function shown(state: State): Graph {
 
 export const edgeKey = (edge: Pick<GraphEdge, 'from' | 'to'>): string => JSON.stringify([edge.from, edge.to]);
 
+/** Whether what is beyond a dataset can be asked for: only the ledger is asked piece by piece. */
+export const canGrow = (data: PageData): boolean => data.explore && data.asked.from === 'ledger';
+
 /** How to be reached over the network; absent where only what the page came with may be seen. */
 export interface Source {
   neighbours(id: string, direction: 'upstream' | 'downstream'): Promise<Graph & { next?: string }>;

@@ -1,5 +1,5 @@
 import type { Graph } from '../../../../shared/core/graph.ts';
-import { rankOf, worstOf } from '../../../../shared/formats/words.ts';
+import { rankOf, statesOf, worstOf } from '../../../../shared/formats/words.ts';
 import { el } from './dom.ts';
 import { badge, type PanelOptions } from './panel.ts';
 
@@ -31,7 +31,9 @@ export function tableOf(graph: Graph, choose: PanelOptions['choose']): HTMLEleme
               {
                 click: () => choose({ kind: 'edge', from: edge.from, to: edge.to }),
               },
-              badge(worstOf(edge)),
+              ...statesOf(edge).map(({ target, outcome }) =>
+                el('span', { class: 'state' }, `${target} `, badge(outcome)),
+              ),
               el('span', { class: 'hidden' }, ` ${edge.from} to ${edge.to}`),
             ),
           ),

@@ -13,7 +13,7 @@ export interface View {
 
 const [LEAST, MOST] = [0.08, 2.5];
 /** Below this, names cannot be read. */
-const READABLE = 0.6;
+const READABLE = 0.55;
 
 export function viewOf(stage: HTMLElement, world: HTMLElement): View {
   let [x, y, scale] = [0, 0, 1];

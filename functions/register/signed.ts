@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { commit } from '../../shared/converge/commit.ts';
+import { digest } from '../../shared/core/digest.ts';
+import { asFailure } from '../../shared/core/failure.ts';
+import { MAX_BYTES } from '../../shared/core/manifest.ts';
+import { namespacesOf } from '../../shared/core/manifest-namespaces.ts';
+import { httpOwner, statusKey } from '../../shared/core/owner-key.ts';
+import { foreignKeys } from '../../shared/core/written-keys.ts';
+import { withRoom } from '../../shared/intake/room.ts';
+import { parse } from '../../shared/parse.ts';
+import { checkNamespaces } from '../../shared/triggers/access.ts';
+import { type Answer, json, type Request } from '../../shared/triggers/http.ts';
+import { comeAgain, problem } from '../../shared/triggers/problem.ts';
+import { admitSigned } from '../../shared/triggers/webhook-signature.ts';
+import type { Services } from '../../shared/wiring.ts';
+import { checkStored } from './confined.ts';
+
+/** Senders try again for three days (Standard Webhooks, recommended schedule, read 2026-11); a late copy must not bring back what was replaced since. */
+const REMEMBERED_S = 7 * 86_400;
+
+/**
+ * `POST /webhooks/manifest`: a manifest in a signed webhook, for orchestrators that do not emit OpenLineage. It is stored like that of
+ * `POST /lineage` and converged from the queue: 202 when both are durable. A message that was stored before changes nothing.
+ */
+export async function signedManifest(request: Request, services: Services): Promise<Answer> {
+  const { body, headers } = request;
+  const format = /\byaml\b/.test(headers['content-type'] ?? '') ? 'yaml' : 'json';
+  if (body.byteLength > MAX_BYTES[format])
+    return problem(413, `a manifest may have ${MAX_BYTES[format]} bytes here; split it into several`);
+  const signed = await admitSigned(request, 'register', services);
+  if ('refused' in signed) return signed.refused;
+  const parsed = await (services.deps.parse ?? parse)(body, format);
+  if ('problems' in parsed) return problem(400, 'the manifest has problems; nothing was stored', parsed.problems);
+  const { manifest } = parsed;
+  const bytes = format === 'json' ? body : Buffer.from(JSON.stringify(manifest));
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const owner = httpOwner(manifest.job ?? sha256);
+  const foreign = foreignKeys(owner, manifest);
+  if (foreign.length > 0) return problem(400, 'the manifest has problems; nothing was stored', foreign);
+  await checkStored(owner, signed.caller, services);
+  checkNamespaces(signed.caller, namespacesOf(manifest));
+  const { id } = signed;
+  const key = id === undefined ? undefined : `webhook/${digest(JSON.stringify([signed.caller.name, id, sha256]))}`;
+  try {
+    const done = await withRoom(body.byteLength, services, () => store(owner, bytes, key, services));
+    return done ? accepted(owner) : comeAgain('too many requests at once');
+  } catch (thrown) {
+    services.log.error('a manifest could not be stored', { owner, reason: asFailure(thrown).message });
+    return comeAgain('the manifest cannot be stored now');
+  }
+}
+
+/** Noted last: whoever dies before it is sent the message again. */
+async function store(
+  owner: string,
+  bytes: Uint8Array,
+  key: string | undefined,
+  { deps, log }: Services,
+): Promise<void> {
+  const known = key === undefined ? undefined : await deps.ledger.get(key);
+  if (known !== undefined) {
+    log.info('a webhook came again and changed nothing', { owner });
+    return;
+  }
+  await deps.manifests.put(owner, bytes, 'application/json');
+  await deps.queue.send({ kind: 'converge', owner });
+  if (key === undefined) return;
+  const expiresAt = Math.ceil(deps.now() / 1_000) + REMEMBERED_S;
+  await commit(deps.ledger, { key, rev: deps.id(), body: { owner }, expiresAt }, null);
+}
+
+function accepted(owner: string): Answer {
+  const location = `/${statusKey(owner).split('/').map(encodeURIComponent).join('/')}`.replace(/\.json$/, '');
+  return json(202, { owner, state: 'pending' }, { location });
+}

@@ -1,0 +1,157 @@
+import pMap from 'p-map';
+import { columnsOf } from '../core/claims.ts';
+import { digest } from '../core/digest.ts';
+import { Failure } from '../core/failure.ts';
+import { isOwnerKey } from '../core/owner-key.ts';
+import {
+  type PlanBudget,
+  type PlanChange,
+  type PlanDocument,
+  type PlanProblem,
+  planDocument,
+} from '../core/plan-document.ts';
+import { partKey, type UnitState } from '../core/unit-state.ts';
+import type { ConvergeDeps } from './deps.ts';
+import type { OwnerFound } from './owner-pages.ts';
+import { everyOwner, isGone, ownersFound } from './owners-found.ts';
+import { changesOf } from './plan-changes.ts';
+import { driftedOf, foreignChanges, NO_DRIFT, readDrift } from './plan-drift.ts';
+import { type OpenStudy, ownerDigest, type PlanContext, planContext, type Study, studyOwner } from './plan-owner.ts';
+import { foreseenVerdicts } from './plan-vanished.ts';
+import type { VanishVerdict } from './vanish.ts';
+
+export interface PlanRequest {
+  /** Only these; every owner in the bucket or the ledger by default. */
+  readonly owners?: readonly string[];
+  /** Ask the vendors whether they show already what was never registered. */
+  readonly deep?: boolean;
+  /** The bucket holds manifests that are not there yet. */
+  readonly hypothetical?: boolean;
+  /** When the plan has to be ready (epoch ms). */
+  readonly deadlineMs: number;
+}
+
+const AT_ONCE = 8;
+
+/**
+ * What converging these owners would do, without doing it: no vendor is called unless `deep`, no owner or unit is written. Throws `Failure`
+ * `unavailable` when there is no time for all of them, `conflict` when the ledger was lost.
+ */
+export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promise<PlanDocument> {
+  if (await deps.ledgerCheck?.lost()) {
+    const message =
+      'the ledger is empty beside status documents, so nobody knows what is registered; first run npm run adopt';
+    throw new Failure('conflict', message);
+  }
+  const context = await planContext({ deep: request.deep === true, deadlineMs: request.deadlineMs }, deps);
+  const { targets } = context;
+  const studied = await studyAll(request.owners, context);
+  const { open } = studied;
+  const drift = context.deep ? await readDrift(open, context) : NO_DRIFT;
+  const drifted = new Map(open.map((each) => [each.owner, driftedOf(each, drift)]));
+  const isTodo = ({ owner, todo }: OpenStudy) => todo || (drifted.get(owner)?.length ?? 0) > 0;
+  const planned = new Set(open.filter(isTodo).map((each) => each.owner));
+
+  const shadow = new Map<string, UnitState>();
+  const changes: PlanChange[] = foreignChanges(open, drift);
+  const problems: PlanProblem[] = [];
+  const calls: Record<string, number> = {};
+  const digests: Record<string, string> = {};
+  const standing: string[] = [];
+  let { unchanged } = studied;
+  for (const study of inOrder(open)) {
+    const plan = changesOf(study, shadow, context, drift);
+    changes.push(...plan.changes);
+    problems.push(...plan.problems);
+    unchanged += plan.unchanged;
+    for (const [target, count] of plan.calls) calls[target] = (calls[target] ?? 0) + count;
+    const named = ownerDigest(study, planned, drifted.get(study.owner));
+    if (isTodo(study)) digests[study.owner] = named;
+    else standing.push(`${study.owner} ${named}`);
+  }
+  const budgets: Record<string, PlanBudget> = {};
+  for (const { name, budget } of targets.list) if (budget) budgets[name] = budget;
+  return planDocument({
+    at: new Date(deps.now()).toISOString(),
+    owners: studied.owners,
+    unchanged,
+    changes,
+    problems,
+    notes: drift.notes,
+    calls,
+    budgets,
+    digests,
+    settled: digest([...studied.quiet, ...standing].sort().join()),
+    ...(request.owners === undefined ? {} : { scope: request.owners }),
+    ...(context.deep ? { deep: true } : {}),
+    ...(request.hypothetical ? { hypothetical: true } : {}),
+  });
+}
+
+interface Studied {
+  readonly open: readonly OpenStudy[];
+  /** Digests of owners of which there is nothing to tell. */
+  readonly quiet: readonly string[];
+  readonly unchanged: number;
+  readonly owners: number;
+}
+
+/** Present owners as they come; vanished ones when all are known, because they are judged together. */
+async function studyAll(scope: readonly string[] | undefined, context: PlanContext): Promise<Studied> {
+  const { deps, deadlineMs } = context;
+  const open: OpenStudy[] = [];
+  const quiet: string[] = [];
+  const gone: OwnerFound[] = [];
+  let unchanged = 0;
+  let owners = 0;
+  const take = (study: Study | undefined): void => {
+    if (!study) return;
+    owners += 1;
+    if (study.kind === 'open') open.push(study);
+    else {
+      quiet.push(study.digest);
+      unchanged += study.unchanged;
+    }
+  };
+  const study = async (found: OwnerFound, verdicts?: ReadonlyMap<string, VanishVerdict>): Promise<void> => {
+    if (deps.now() > deadlineMs) throw tooLate(owners);
+    take(await studyOwner(found, context, verdicts));
+  };
+  const source = scope === undefined ? everyOwner(deps) : ownersFound(scope.filter(isOwnerKey), deps);
+  for await (const batch of source) {
+    gone.push(...batch.filter(isGone));
+    const present = batch.filter((each) => each.etag !== undefined);
+    await pMap(present, (each) => study(each), { concurrency: AT_ONCE });
+  }
+  const verdicts = await foreseenVerdicts(gone, scope !== undefined, context);
+  await pMap(gone, (each) => study(each, verdicts.get(each.owner)), { concurrency: AT_ONCE });
+  return { open, quiet, unchanged, owners };
+}
+
+function tooLate(owners: number): Failure {
+  const message = `there was no time to plan more than ${owners} owners; name some under "owners", or run npm run plan beside the data`;
+  return new Failure('unavailable', message);
+}
+
+/**
+ * The order in which a plan is applied: who only adds, then who also takes away, then who vanished; so what moves from one to another is
+ * claimed before it is let go.
+ */
+export function inOrder(studies: readonly OpenStudy[]): OpenStudy[] {
+  return [...studies].sort((a, b) => rankOf(a) - rankOf(b) || (a.owner < b.owner ? -1 : 1));
+}
+
+/** 0: only adds; 1: takes away, too; 2: vanished. */
+export function rankOf({ owner, desired, decision, units }: OpenStudy): 0 | 1 | 2 {
+  if (desired.kind === 'absent') return 2;
+  const takesAway =
+    decision.withdraw.length > 0 ||
+    [...decision.claims].some(([id, { unit }]) => {
+      const before = units.get(id);
+      const claimed = before?.claims[owner];
+      if (!before || !claimed) return false;
+      const wanted = new Set(unit.columns.map(partKey));
+      return columnsOf(before, claimed.mask).some((part) => !wanted.has(partKey(part)));
+    });
+  return takesAway ? 1 : 0;
+}

@@ -1,0 +1,97 @@
+import { columnsOf, notOurs, wish } from './claims.ts';
+import type { ColumnEdge } from './edge.ts';
+import { EDGE, has, type Mask, NONE, without } from './mask.ts';
+import { dropped, refusedBy } from './transition.ts';
+import { type CreatedNode, pairKey, type UnitState } from './unit-state.ts';
+
+/** What a read of the vendor said about one unit. */
+export interface Seen {
+  readonly edge: boolean;
+  readonly columns: readonly ColumnEdge[];
+  /** Receipts of the nodes that look like it, and all that the complete list holds: only where nodes are created. */
+  readonly nodes?: readonly string[];
+  readonly all?: ReadonlySet<string>;
+}
+
+/** How the vendor differs from what the ledger believes. */
+export interface Drift {
+  /** Believed to be shown, and not there. */
+  readonly missing: Mask;
+  /** Taken away by us before, and there again. */
+  readonly returned: Mask;
+  /** Nodes of ours that are not there any more. */
+  readonly lost: readonly CreatedNode[];
+  /** Columns on our pair that somebody else put there. */
+  readonly foreign: readonly ColumnEdge[];
+}
+
+/** The parts that the vendor shows. Reads do not tell the direct flag, so both readings of a column count. */
+function visible(state: UnitState, seen: Seen): Mask {
+  const keys = new Set(seen.columns.map(pairKey));
+  let mask = seen.edge || keys.size > 0 ? EDGE : NONE;
+  state.parts.forEach((part, at) => {
+    if (keys.has(pairKey(part))) mask |= 1n << BigInt(at + 1);
+  });
+  return mask;
+}
+
+/**
+ * Compares. `provedBefore`: nodes younger than this may not be listed yet, so their absence proves nothing (epoch ms). Only
+ * meaningful while no call about the unit can still take effect, and for a read that began after the state was read.
+ */
+export function driftOf(state: UnitState, seen: Seen, provedBefore: number): Drift {
+  const there = visible(state, seen);
+  const { mask: wanted } = wish(state);
+  const known = new Set(
+    columnsOf(state, state.shown | state.maybe | wanted | (state.foreign ?? NONE) | (state.past ?? NONE)).map(pairKey),
+  );
+  const past = without(state.past ?? NONE, wanted | state.shown | state.maybe);
+  return {
+    missing: without(state.shown, there),
+    returned: without(past, notOurs(state, past)) & there,
+    lost: seen.all === undefined ? [] : lostNodes(state, seen, provedBefore),
+    foreign: seen.columns.filter((column) => !known.has(pairKey(column))),
+  };
+}
+
+/**
+ * A node is gone when the complete list does not have it, and every node like it is another one of ours, or may be one of the creates whose
+ * outcome is not known.
+ */
+function lostNodes(state: UnitState, { nodes = [], all = new Set() }: Seen, provedBefore: number): CreatedNode[] {
+  const ours = new Set(state.nodes.map((node) => node.receipt));
+  if (nodes.filter((receipt) => !ours.has(receipt)).length > state.uncertain.length) return [];
+  return state.nodes.filter((node) => node.at < provedBefore && !all.has(node.receipt));
+}
+
+/**
+ * The unit once the ledger believes what was seen. What is missing counts as uncertain and not as gone: then it is registered again if it
+ * is wanted, and withdrawn for certain if it is not. With `prune`, so is what returned; only once, because what stays then is not ours.
+ */
+export function believing(state: UnitState, drift: Drift, options: { readonly prune: boolean }): UnitState {
+  const returned = options.prune ? drift.returned : NONE;
+  const lost = new Set(drift.lost);
+  const { shownOptions, ...rest } = state;
+  return {
+    ...rest,
+    ...(shownOptions === undefined || has(drift.missing, EDGE) ? {} : { shownOptions }),
+    shown: without(state.shown, drift.missing),
+    maybe: state.maybe | drift.missing | returned,
+    ...(state.past === undefined ? {} : { past: without(state.past, returned) }),
+    nodes: state.nodes.filter((node) => !lost.has(node)),
+  };
+}
+
+const TRIES = 2;
+
+/** After the calls of one change: nothing more to prove, or what is missing is sent again, once; then the vendor does not take it. */
+export function readBack(state: UnitState, seen: Seen | undefined, at: number): UnitState {
+  const { unproved = 0, ...proved } = state;
+  const missing = seen === undefined ? NONE : without(state.shown, visible(state, seen));
+  if (missing === NONE) return proved;
+  const next = believing(proved, { missing, returned: NONE, lost: [], foreign: [] }, { prune: false });
+  if (unproved + 1 < TRIES) return { ...next, unproved: unproved + 1 };
+  const count = columnsOf(state, missing).length;
+  const message = `the vendor answered that it took all columns, twice, and does not show ${count} of them. Look there; a changed manifest is sent again.`;
+  return refusedBy(dropped(next), { kind: 'conflict', message, at });
+}

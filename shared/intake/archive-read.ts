@@ -1,0 +1,56 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import type { JsonObject } from '../core/json.ts';
+import type { Services } from '../wiring.ts';
+import { type ArchivedEvent, BATCHES, NEW } from './archive.ts';
+
+const unzip = promisify(gunzip);
+
+const BATCH_BYTES = 64 * 1024 * 1024;
+
+/** The days that an archive was written on, as they stand in its keys. */
+export interface Days {
+  /** `2026-11-20` */
+  readonly from?: string;
+  readonly to?: string;
+}
+
+const dayOf = (key: string): string => key.split('/')[2] ?? '';
+
+/**
+ * Keys of everything archived on some days, first what has not been put together yet: what is put together meanwhile is then seen
+ * twice rather than not at all. `after` is a key that came before.
+ */
+export async function* archiveKeys(days: Days, after: string | undefined, services: Services): AsyncGenerator<string> {
+  for (const prefix of [NEW, BATCHES]) {
+    if (after?.startsWith(BATCHES) && prefix === NEW) continue;
+    let last = after?.startsWith(prefix) ? after : days.from === undefined ? undefined : `${prefix}${days.from}`;
+    do {
+      const page = await services.deps.manifests.list(prefix, last === undefined ? {} : { after: last });
+      for (const { key } of page.items) {
+        if (days.to !== undefined && dayOf(key) > days.to) break;
+        yield key;
+      }
+      last = page.next;
+    } while (last !== undefined && !(days.to !== undefined && dayOf(last) > days.to));
+  }
+}
+
+/** The events of one archived object, in the order they were taken in; none when it has been put together with others meanwhile. */
+export async function readArchived(key: string, { deps }: Services): Promise<readonly ArchivedEvent[]> {
+  const object = await deps.manifests.get(key, { maxBytes: BATCH_BYTES });
+  if (object === undefined) return [];
+  const text = (await unzip(object.bytes)).toString('utf8');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as ArchivedEvent);
+}
+
+/** The event itself, from its own object if it is a large one; undefined when that is gone. */
+export async function eventOf(archived: ArchivedEvent, { deps }: Services): Promise<JsonObject | undefined> {
+  if (archived.ref === undefined) return archived.event;
+  const object = await deps.manifests.get(archived.ref, { maxBytes: BATCH_BYTES });
+  if (object === undefined) return undefined;
+  return (JSON.parse((await unzip(object.bytes)).toString('utf8')) as readonly JsonObject[])[0];
+}

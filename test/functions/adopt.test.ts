@@ -1,0 +1,146 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { expectAdoption } from '../../shared/converge/adopt.ts';
+import { type Local, local, manifest, outcomes, pairs, until } from './local.ts';
+
+const BOTH = ['dataphin', 'dataarts'];
+const run = promisify(execFile);
+
+/** `npm run adopt -- …` against the runtime. */
+async function adopt(here: Local, ...given: string[]) {
+  const command = ['--disable-warning=ExperimentalWarning', 'local/adopt.ts', ...given];
+  return run(process.execPath, command, { env: { ...process.env, DATA_DIR: here.dataDir } }).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    (error: { code: number; stdout: string; stderr: string }) => error,
+  );
+}
+
+/** A runtime at whose vendors somebody else has registered these pairs; it knows nothing of them. */
+async function registered(list: readonly (readonly [string, string])[]): Promise<Local> {
+  const first = await local();
+  await first.drop('manifests/theirs.json', manifest(list, { targets: BOTH }));
+  await first.statusWhen('manifests/theirs.json', (each) => each.state === 'converged');
+  await first.close();
+  for (const name of await readdir(first.dataDir)) {
+    if (name.startsWith('lineage.db')) await rm(join(first.dataDir, name));
+  }
+  await rm(join(first.dataDir, 'bucket'), { recursive: true });
+  const second = await local({}, first.dataDir);
+  await second.forgetCalls();
+  return second;
+}
+
+describe('npm run adopt', () => {
+  it('takes a folder of manifests for ours without a call, says what that allows, and holds to it', async () => {
+    const here = await registered(pairs('a', 5));
+    const folder = join(here.dataDir, 'lineage');
+    await mkdir(join(folder, 'team'), { recursive: true });
+    await writeFile(join(folder, 'one.json'), manifest(pairs('a', 3), { targets: BOTH }));
+    await writeFile(join(folder, 'team/two.json'), manifest(pairs('a', 5).slice(3), { targets: BOTH }));
+    await writeFile(join(folder, 'README.md'), 'not a manifest');
+
+    const told = await adopt(here, folder);
+    expect(told).toMatchObject({ code: 0, stderr: '' });
+    expect(told.stdout).toMatch(
+      /dataphin: 5 declared edges with 5 column pairs\n {2}5 count as registered.*\n {2}.*withdrawn at the vendor/,
+    );
+    expect(told.stdout).toMatch(/dataarts: 5 declared edges.*\n {2}5 count.*\n {2}.*not be created again/);
+    expect(told.stdout).toMatch(/manifests\/team\/two\.json {2}dataphin: 2 adopted, 0 ours before/);
+    await here.runtime.reconcile();
+    expect([...(await here.writes('dataphin')), ...(await here.writes('dataarts'))]).toEqual([]);
+    expect(await here.dataarts()).toHaveLength(5);
+
+    // A column more is one call, and does not make it somebody else's again.
+    await here.drop('manifests/one.json', manifest(pairs('a', 3), { targets: ['dataphin'], columns: ['id', 'more'] }));
+    await until(async () => (await here.dataphin()).filter(({ columns }) => columns.length === 2).length === 3);
+    await here.drop('manifests/one.json', manifest(pairs('a', 2), { targets: ['dataphin'] }));
+    await until(async () => (await here.dataphin()).length === 4);
+    expect(await here.dataarts()).toHaveLength(5);
+  });
+
+  it('makes ours what was kept as not ours; one manifest, as JSON', async () => {
+    const here = await registered(pairs('a', 3));
+    const targets = ['dataphin'];
+    await here.drop('manifests/a.json', manifest(pairs('a', 3), { targets }));
+    await here.statusWhen('manifests/a.json', (each) => each.state === 'converged');
+    await here.drop('manifests/a.json', manifest(pairs('a', 2), { targets }));
+    await here.statusWhen('manifests/a.json', (each) => each.edges.length === 3);
+    expect(await here.dataphin()).toHaveLength(3);
+
+    await here.drop('manifests/a.json', manifest(pairs('a', 3), { targets }));
+    await here.statusWhen('manifests/a.json', (each) =>
+      outcomes(each).every((one) => /registered|unchanged/.test(one)),
+    );
+    await here.forgetCalls();
+    const { code, stdout } = await adopt(here, 'manifests/a.json', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      owners: 1,
+      adopted: [{ target: 'dataphin', counted: 0, released: 3, known: 0, open: 0, columns: 3 }],
+      byOwner: [{ owner: 'manifests/a.json', target: 'dataphin', released: 3 }],
+    });
+    expect(await here.writes('dataphin')).toEqual([]);
+    const again = await adopt(here, join(here.runtime.bucket, 'manifests/a.json'), '--json');
+    expect(JSON.parse(again.stdout)).toMatchObject({ adopted: [{ counted: 0, released: 0, known: 3 }] });
+    await here.drop('manifests/a.json', manifest(pairs('a', 2), { targets }));
+    await until(async () => (await here.dataphin()).length === 2);
+  });
+
+  it('leaves a pair with columns of others alone, and takes its own columns', async () => {
+    const here = await local();
+    const guid = (name: string) => `odps.300000001.p.${name}`;
+    const parsed = {
+      source: guid('a'),
+      target: guid('b'),
+      columns: [
+        ['id', 'id'],
+        ['x', 'x'],
+      ],
+    };
+    await here.sandbox('dataphin', 'PUT', 'seed', { parsedLineage: [parsed] });
+    await here.drop('manifests/a.json', manifest([['a', 'b']]));
+    await here.statusWhen('manifests/a.json', (each) => each.state === 'converged');
+    expect((await adopt(here, 'manifests/a.json')).code).toBe(0);
+    await here.forgetCalls();
+    await here.remove('manifests/a.json');
+    await here.statusWhen('manifests/a.json', (each) => each.state === 'withdrawn');
+    const deletes = (await here.writes('dataphin')).map(({ request }) => request);
+    expect(JSON.stringify(deletes)).toContain(`${guid('a')}.id`);
+    expect(JSON.stringify(deletes)).toContain('"CascadeDeleteLineage":false');
+  });
+
+  it('adopts even when whoever stored the manifest died before it could', async () => {
+    const here = await registered([['a', 'b']]);
+    const { deps } = here.runtime.services;
+    await expectAdoption('manifests/a.json', Date.now() - 60_000, deps);
+    await here.drop('manifests/a.json', manifest([['a', 'b']], { targets: BOTH }));
+    await here.statusWhen('manifests/a.json', (each) => each.state === 'converged');
+    expect([...(await here.writes('dataphin')), ...(await here.writes('dataarts'))]).toEqual([]);
+    // Only that time: what comes later is sent.
+    await here.drop(
+      'manifests/a.json',
+      manifest(
+        [
+          ['a', 'b'],
+          ['c', 'd'],
+        ],
+        { targets: BOTH },
+      ),
+    );
+    await until(async () => (await here.dataarts()).length === 2);
+  });
+
+  it('says what is wrong and stores nothing', async () => {
+    const here = await local();
+    await writeFile(join(here.dataDir, 'bad.json'), '{"version":2}');
+    const told = await adopt(here, join(here.dataDir, 'bad.json'));
+    expect(told.code).toBe(1);
+    expect(told.stderr).toMatch(/problems.*\n.*version/);
+    expect((await here.request('GET', '/manifests/bad.json')).status).toBe(404);
+    expect((await adopt(here, '--wrong')).code).toBe(2);
+    expect((await adopt(here, join(here.dataDir, 'simulators'))).stderr).toMatch(/no manifests/);
+  });
+});

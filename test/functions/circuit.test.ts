@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import { converge } from '../../shared/converge/converge.ts';
+import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
+import type { StatusDocument } from '../../shared/converge/status.ts';
+import { Failure } from '../../shared/core/failure.ts';
+import { NO_NAMING } from '../../shared/core/naming.ts';
+import { DEFAULT_LIMITS } from '../../shared/core/policy.ts';
+import { ledgerCircuit } from '../../shared/ledger/circuit.ts';
+import type { Ledger } from '../../shared/ledger/ledger.ts';
+import { memoryLedger } from '../../shared/ledger/memory.ts';
+import { silentLog } from '../../shared/log.ts';
+import { guarded } from '../../shared/vendors/guarded.ts';
+import { vendors } from '../../shared/vendors/index.ts';
+import { bucket } from './bucket.ts';
+import { manifest, pairs } from './local.ts';
+
+const OWNERS = Array.from({ length: 50 }, (_, index) => `manifests/team-${index}.json`);
+
+/** Processes on one ledger, all with an account that refuses their credentials until it does not. */
+async function world(processes: number) {
+  const inner = memoryLedger();
+  const manifests = bucket();
+  const state = { now: Date.UTC(2026, 10, 21), denied: true, calls: 0, ids: 0, ledgerDown: false };
+  const ledger: Ledger = {
+    ...inner,
+    get: (key) =>
+      state.ledgerDown && key.startsWith('circuit/')
+        ? Promise.reject(new Failure('unavailable', 'the store is away'))
+        : inner.get(key),
+  };
+  const id = () => `id-${state.ids++}`;
+  const vendor = vendors.find((each) => each.name === 'dataphin');
+  if (!vendor) throw new Error('no dataphin');
+  const call = async () => {
+    state.calls += 1;
+    const { denied } = state;
+    for (let turn = 0; turn < 100; turn += 1) await Promise.resolve();
+    if (denied) throw new Failure('denied', 'Grant the right "Register External Lineage".');
+    return { receipt: 'r', ambiguous: false };
+  };
+  const start = (secret = 'aa'): ConvergeDeps => {
+    const circuit = ledgerCircuit({ ledger, account: 'a', target: 'dataphin', secret, now: () => state.now, id });
+    const client = guarded({ register: call, withdraw: call }, circuit);
+    const target: Target = { name: 'dataphin', vendor, account: 'a', secret: {}, client, circuit };
+    return {
+      ledger,
+      manifests,
+      log: silentLog,
+      queue: { send: async () => {} },
+      targets: async () => ({ list: [target], problems: [] }),
+      naming: async () => ({ etag: 'none', naming: NO_NAMING }),
+      now: () => state.now,
+      id,
+      alive: (lease) => lease.until > state.now,
+      settings: {
+        deployment: 'test',
+        policy: DEFAULT_LIMITS,
+        graceMs: 0,
+        lateBoundMs: 1_000,
+        clockSkewMs: 0,
+        ledgerTimeoutMs: 100,
+        callBudgetMs: 10_000,
+        concurrency: 8,
+      },
+    };
+  };
+  const running = Array.from({ length: processes }, () => start());
+  for (const [index, owner] of OWNERS.entries()) {
+    await manifests.put(owner, Buffer.from(manifest(pairs(`t${index}_`, 5))), 'application/json');
+  }
+  /** All owners at once, spread over the processes; gives the calls they made. */
+  const run = async (askedAt?: number, among: readonly ConvergeDeps[] = running) => {
+    const before = state.calls;
+    await Promise.all(
+      OWNERS.map((owner, index) =>
+        converge(
+          { owner, deadlineMs: state.now + 60_000, ...(askedAt === undefined ? {} : { askedAt }) },
+          among[index % among.length] as ConvergeDeps,
+        ),
+      ),
+    );
+    return state.calls - before;
+  };
+  const status = async (owner: string) =>
+    JSON.parse(
+      Buffer.from((await manifests.get(`status/${owner}.json`))?.bytes ?? []).toString('utf8'),
+    ) as StatusDocument;
+  const states = async () => new Set(await Promise.all(OWNERS.map(async (owner) => (await status(owner)).state)));
+  return { state, run, start, status, states };
+}
+
+describe('an account that refuses our credentials', () => {
+  it('is called once by each process when fifty owners converge at once, and then not at all', async () => {
+    const { state, run, status } = await world(4);
+    expect(await run()).toBeLessThanOrEqual(4);
+    state.now += 5_000;
+    expect(await run()).toBe(0);
+    const { edges } = await status(OWNERS[7] ?? '');
+    expect(edges).toHaveLength(5);
+    for (const { outcome, reason } of edges) {
+      expect(outcome).toBe('failed');
+      expect(reason).toContain('Grant the right "Register External Lineage".');
+      expect(reason).toMatch(/One call is tried at 2026-.*secret lineage\/dataphin.*POST \/reconcile/);
+    }
+  });
+
+  it('is tried by one call of all processes after a pause, which doubles', async () => {
+    const { state, run } = await world(4);
+    await run();
+    for (const pause of [30_000, 60_000, 120_000, 240_000, 480_000, 900_000, 900_000]) {
+      state.now += pause - 1_000;
+      expect(await run()).toBe(0);
+      state.now += 1_001;
+      expect(await run()).toBe(1);
+    }
+  });
+
+  it('goes on by itself once a try is taken', async () => {
+    const { state, run, states } = await world(4);
+    await run();
+    state.denied = false;
+    state.now += 30_001;
+    // The process that tries goes on at once, the others when they come back.
+    expect(await run()).toBeGreaterThan(0);
+    state.now += 40_001;
+    await run();
+    expect(await states()).toEqual(new Set(['converged']));
+    expect(state.calls).toBeLessThanOrEqual(4 + 50 * 5);
+  });
+
+  it('is tried at once, by one call, when a person asks', async () => {
+    const { state, run, states } = await world(1);
+    await run();
+    state.now += 1_000;
+    expect(await run(state.now)).toBe(1);
+    state.now += 1_000;
+    state.denied = false;
+    expect(await run()).toBe(0);
+    expect(await run(state.now)).toBe(250);
+    expect(await states()).toEqual(new Set(['converged']));
+  });
+
+  it('is another account as soon as the secret changes', async () => {
+    const { state, run, start, states } = await world(2);
+    await run();
+    state.now += 1_000;
+    state.denied = false;
+    expect(await run()).toBe(0);
+    expect(await run(undefined, [start('bb'), start('bb')])).toBe(250);
+    expect(await states()).toEqual(new Set(['converged']));
+  });
+
+  it('stops the calls of a process even when its store cannot be read', async () => {
+    const { state, run } = await world(2);
+    state.ledgerDown = true;
+    expect(await run()).toBeLessThanOrEqual(2);
+    expect(await run()).toBeLessThanOrEqual(2);
+  });
+});
