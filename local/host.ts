@@ -46,7 +46,7 @@ export async function startHost(
   const { port: actual } = server.address() as AddressInfo;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const refused = refuse(request, actual, services.settings.cors.origins);
+    const refused = refuse(request, actual, services.settings.cors.origins, services.settings.publicHosts);
     if (refused) return send(response, refused.status, refused.headers ?? {}, refused.body ?? '');
     // HEAD is GET without the body.
     if (request.method === 'HEAD') request.method = 'GET';
@@ -95,10 +95,12 @@ export async function startHost(
 }
 
 /** Browsers must not reach a service without keys through somebody's page: no foreign host name, no foreign origin. */
-function refuse(request: IncomingMessage, port: number, friends: readonly string[]) {
+function refuse(request: IncomingMessage, port: number, friends: readonly string[], publicHosts: readonly string[]) {
   const host = request.headers.host ?? '';
   const ours = ['127.0.0.1', 'localhost', '[::1]'].flatMap((name) => [name, `${name}:${port}`]);
-  if (!ours.includes(host.toLowerCase())) return problem(421, 'this service answers on 127.0.0.1 and localhost only');
+  // A proxy on this machine may hand requests on under the name that callers know.
+  if (![...ours, ...publicHosts].includes(host.toLowerCase()))
+    return problem(421, 'this service answers on 127.0.0.1 and localhost only');
   const reading = request.method === 'GET' || request.method === 'HEAD';
   const { origin } = request.headers;
   if (origin !== undefined && friends.includes(origin)) return undefined;

@@ -84,12 +84,6 @@ async function drift({ vendors, services }: Runtime): Promise<void> {
   );
 }
 
-/** A pass, so that there is a report of one. */
-async function pass({ url }: Runtime): Promise<void> {
-  await fetch(`${url}/reconcile`, { method: 'POST', body: '{}' });
-  await new Promise((done) => setTimeout(done, 1_500));
-}
-
 const executablePath = PLACES.find((path) => existsSync(path));
 if (executablePath === undefined) throw new Error('no Chromium on this machine; apt-get install chromium');
 const dataDir = await mkdtemp(join(tmpdir(), 'lineage-screenshots-'));
@@ -113,7 +107,6 @@ try {
   }
   await settled(runtime);
   await drift(runtime);
-  await pass(runtime);
   await mkdir(FOLDER, { recursive: true });
   for (const [name, { options, path, act }] of Object.entries(SHOTS)) {
     const context = await browser.newContext(options);

@@ -3,6 +3,7 @@ import { ledgerCheck } from './converge/lost-ledger.ts';
 import { namingFile } from './converge/naming-file.ts';
 import { Failure } from './core/failure.ts';
 import { dynamodbLedger } from './ledger/dynamodb.ts';
+import { spilling } from './ledger/spill.ts';
 import { createLog, type Log } from './log.ts';
 import { s3Manifests } from './manifests/s3.ts';
 import type { Queue } from './queue/queue.ts';
@@ -32,7 +33,7 @@ export function awsServices(settings: Settings, options: { readonly log?: Log } 
   const cache = { ttlMs: SECRETS_TTL_MS, listTtlMs: SECRETS_TTL_MS, refreshEveryMs: SECRETS_REFRESH_MS, now: Date.now };
   const secrets = cachedSecrets(secretsOnUse(secretPrefix), cache);
   const { hold } = settings;
-  const ledger = dynamodbLedger(table, { callMs: LEDGER_MS });
+  const ledger = spilling(dynamodbLedger(table, { callMs: LEDGER_MS }));
   const queue = queueOnUse(queueUrl);
   const id = () => randomBytes(15).toString('base64url');
   return {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ConvergeDeps } from './converge/deps.ts';
 import { ledgerCheck } from './converge/lost-ledger.ts';
 import { namingFile } from './converge/naming-file.ts';
+import { spilling } from './ledger/spill.ts';
 import { sqliteLedger } from './ledger/sqlite.ts';
 import { openSqliteFile } from './ledger/sqlite-file.ts';
 import { createLog } from './log.ts';
@@ -29,7 +30,8 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
   await mkdir(bucket, { recursive: true });
   const log = options.log ?? createLog({ service: 'lineage-functions', level: settings.logLevel });
   const file = openSqliteFile(join(dataDir, 'lineage.db'));
-  const ledger = sqliteLedger(file);
+  const stored = sqliteLedger(file);
+  const ledger = spilling(stored);
   const queue = sqliteQueue(file, { now: Date.now, maxAttempts: MAX_ATTEMPTS });
   const manifests = folderManifests(bucket);
   const secrets = cachedSecrets(fileSecrets(join(dataDir, 'secrets')), {
@@ -78,7 +80,7 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
     log,
     deps,
     secrets,
-    ledger,
+    ledger: stored,
     queue,
     bucket,
     async close() {

@@ -133,6 +133,7 @@ describe('homes', () => {
 
   it('gives undici, middy, node:sqlite and the AWS SDK one place each', () => {
     expect(home('undici', (file) => file === 'shared/http/transport.ts')).toEqual([]);
+    expect(home('standardwebhooks', (file) => file === 'shared/triggers/webhook-signature.ts')).toEqual([]);
     expect(home(/^@middy\//, (file) => inside(file, 'shared/triggers'))).toEqual([]);
     expect(
       home('node:sqlite', (file) => /^shared\/(ledger|queue)\/sqlite/.test(file) || file === 'local/lock.ts'),

@@ -27,6 +27,8 @@ describe('settings', () => {
         inboxDays: 30,
       },
       flinkSource: { on: true, namespaces: [], temporary: 'contract' },
+      wire: { dataphin: 'relay', dataarts: 'relay', flink: 'keep', down: 'error' },
+      publicHosts: [],
     });
   });
 
@@ -60,6 +62,11 @@ describe('settings', () => {
       FLINK_SOURCE_TEMPORARY: 'drop',
       MODES: 'dataphin=upsert-only, dataarts/finance=report-only',
       PLAN_DAYS: '2',
+      WIRE_DATAPHIN: 'All',
+      WIRE_DATAARTS: 'keep',
+      WIRE_FLINK: 'relay',
+      WIRE_DOWN: 'forward',
+      PUBLIC_HOSTS: 'Lineage.example.com, 10.0.0.7:3000',
       PATH: '/usr/bin',
     });
     expect(settings).toEqual({
@@ -93,6 +100,8 @@ describe('settings', () => {
         status: 'RUNNING',
         temporary: 'drop',
       },
+      wire: { dataphin: 'all', dataarts: 'keep', flink: 'relay', down: 'forward' },
+      publicHosts: ['lineage.example.com', '10.0.0.7:3000'],
     });
   });
 

@@ -1,6 +1,7 @@
 import { asFailure } from '../../shared/core/failure.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import type { Services } from '../../shared/wiring.ts';
+import { verifyDrift } from './drift.ts';
 import { sourceFlink } from './flink-source.ts';
 import { passHere } from './here.ts';
 import { told } from './reconcile.ts';
@@ -13,7 +14,7 @@ import { newTally } from './tally.ts';
 const FLINK_SHARE = 0.3;
 
 /**
- * One pass: reads Flink, sees to every owner, tidies up, and writes its report. What goes wrong in one part stops no other, and stands in
+ * One pass: reads Flink, sees to every owner, verifies some of them at the vendors, tidies up, and writes its report. What goes wrong in one part stops no other, and stands in
  * the report; a pass that could not look at all owners throws after that, so that the platform counts it.
  */
 export async function pass(services: Services, deadlineMs: number): Promise<void> {
@@ -22,7 +23,7 @@ export async function pass(services: Services, deadlineMs: number): Promise<void
   const flinkUntil = startedAt + (deadlineMs - startedAt) * FLINK_SHARE;
   if (spread !== undefined && !(await deps.ledgerCheck?.lost())) {
     const prepare = () => readFlink(services, flinkUntil);
-    await spreadAndReport(services, { deadlineMs }, prepare);
+    await spreadAndReport(services, { deadlineMs, verify: true }, prepare);
   } else {
     const flink = await readFlink(services, flinkUntil);
     const tally = newTally();
@@ -35,7 +36,9 @@ export async function pass(services: Services, deadlineMs: number): Promise<void
       throw thrown;
     }
     told(tally, after === undefined ? 0 : 1, services);
-    await report(services, { ...input, ...(after === undefined ? {} : { left: outOfTime(after) }) });
+    const drift = await verifyDrift(services, deadlineMs);
+    const left = after === undefined ? {} : { left: outOfTime(after) };
+    await report(services, { ...input, ...left, ...(drift === undefined ? {} : { drift }) });
   }
   await tidyUp(services, deadlineMs);
 }
@@ -47,7 +50,7 @@ export async function continuePass(id: string, services: Services, deadlineMs: n
 
 async function spreadAndReport(
   services: Services,
-  wanted: { readonly deadlineMs: number; readonly id?: string },
+  wanted: { readonly deadlineMs: number; readonly id?: string; readonly verify?: true },
   prepare: () => Promise<JsonObject | undefined>,
 ): Promise<void> {
   const { deps, log, spread } = services;
@@ -65,7 +68,13 @@ async function spreadAndReport(
   told(state.tally, state.finished ? 0 : 1, services);
   const left = state.finished === true ? {} : { left: outOfTime(state.after) };
   const { tally, flink } = state;
-  await report(services, { startedAt: state.startedAt, tally, ...left, ...(flink === undefined ? {} : { flink }) });
+  // Continuations are for owners alone: each schedule verifies once.
+  const drift = wanted.verify ? await verifyDrift(services, wanted.deadlineMs) : undefined;
+  await report(services, {
+    ...{ startedAt: state.startedAt, tally, ...left },
+    ...(flink === undefined ? {} : { flink }),
+    ...(drift === undefined ? {} : { drift }),
+  });
 }
 
 function outOfTime(after: string): NonNullable<PassReport['left']> {

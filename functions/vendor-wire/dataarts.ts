@@ -58,7 +58,9 @@ async function changeOf(call: WireCall, services: Services): Promise<Omit<Change
     throw new Failure('denied', 'API access denied: the project is not one of this service', OTHER_PROJECT);
   }
   const name = target?.name ?? 'dataarts';
-  const targets = mode === 'keep' ? [] : mode === 'all' ? undefined : [name];
+  const targets = mode === 'keep' ? [] : mode === 'all' ? 'all' : [name];
+  // What is not valid takes nobody's turn.
+  labelsOf(call);
   const job = call.body['job_id'];
   return {
     owner: wireOwner('dataarts', identityOf(call)),

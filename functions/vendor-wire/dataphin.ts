@@ -78,7 +78,7 @@ async function changeOf(call: WireCall, services: Services): Promise<Omit<Change
     throw new Failure('denied', message, FOREIGN_TENANT);
   }
   const name = target?.name ?? 'dataphin';
-  const targets = mode === 'keep' ? [] : mode === 'all' ? undefined : [name];
+  const targets = mode === 'keep' ? [] : mode === 'all' ? 'all' : [name];
   return {
     owner: wireOwner('dataphin', identityOf(call)),
     mode,

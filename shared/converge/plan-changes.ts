@@ -9,7 +9,7 @@ import { type DriftFound, NO_DRIFT } from './plan-drift.ts';
 import { beforeOf, foreseeTask, type OpenStudy, type PlanContext } from './plan-owner.ts';
 import { labelOf } from './status.ts';
 import { capabilitiesOf, tasksOf, type UnitTask, withWish } from './task.ts';
-import type { Drifted } from './verify.ts';
+import type { Drifted } from './verified.ts';
 
 /** One owner's part of a plan. */
 export interface OwnerPlan {

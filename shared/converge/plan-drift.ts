@@ -1,6 +1,7 @@
 import type { PlanChange } from '../core/plan-document.ts';
 import type { OpenStudy, PlanContext } from './plan-owner.ts';
-import { type Drifted, type ForeignLineage, verifyUnits } from './verify.ts';
+import type { Drifted, ForeignLineage } from './verified.ts';
+import { verifyUnits } from './verify.ts';
 
 /** How the vendors differ from what the ledger believes of a plan's owners. */
 export interface DriftFound {
@@ -23,7 +24,7 @@ export async function readDrift(studies: readonly OpenStudy[], context: PlanCont
   const notes = unreadable.map(
     ({ target, edges, reason }) => `${edges} edges at ${target} could not be read: ${reason}`,
   );
-  if (left.length > 0) notes.push(`${left.length} edges were not read, because time or the budget for reading was up`);
+  if (left > 0) notes.push(`${left} edges were not read, because time or the budget for reading was up`);
   return { byUnit: new Map(drifted.map((each) => [each.id, each])), foreign, notes };
 }
 

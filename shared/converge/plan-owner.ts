@@ -14,7 +14,7 @@ import { type Decided, decisionDigest, knowledgeDigest } from './owner-digest.ts
 import type { OwnerFound } from './owner-pages.ts';
 import { capabilitiesOf, tasksOf, type UnitTask, withWish } from './task.ts';
 import type { VanishVerdict } from './vanish.ts';
-import type { Drifted } from './verify.ts';
+import type { Drifted } from './verified.ts';
 import { goalOf } from './work.ts';
 
 /** What all owners of one plan share. */

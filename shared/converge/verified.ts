@@ -43,7 +43,8 @@ export interface Verified {
 
 /** What is to be told of a drift; undefined when the vendor shows all that is wanted. */
 export function driftedOf(state: UnitState, drift: Drift): Drifted | undefined {
-  const { missing, returned, lost } = drift;
+  const { returned, lost } = drift;
+  const missing = drift.missing | drift.unshown;
   const { mask: wanted } = wish(state);
   const left = state.nodes.filter((node) => !lost.includes(node));
   const uncovered = lost.length > 0 && wanted !== NONE && !left.some((node) => covers(node.mask, wanted));
@@ -57,8 +58,8 @@ export function driftedOf(state: UnitState, drift: Drift): Drifted | undefined {
     vanished:
       lost.length > 0
         ? `${lost.map((node) => node.receipt).join(', ')} is not in the vendor's list any more`
-        : 'the vendor does not show it any more',
-    columns: `the vendor does not show ${columns.length} of its columns any more`,
+        : 'the vendor does not show it',
+    columns: `the vendor does not show ${columns.length} of its columns`,
     returned: `${columns.length} column(s) that were withdrawn are shown again`,
   }[kind];
   return {

@@ -1,5 +1,5 @@
 import { columnsOf, wish } from '../core/claims.ts';
-import { believing, type Drift, driftOf } from '../core/drift.ts';
+import { believing, type Drift, driftOf, isUnshown } from '../core/drift.ts';
 import { asFailure } from '../core/failure.ts';
 import { NONE } from '../core/mask.ts';
 import { edgeEntry } from '../core/unit-index.ts';
@@ -118,7 +118,11 @@ function isCalm(state: UnitState, deps: ConvergeDeps): boolean {
   const now = deps.now();
   if (state.intent || state.lease || state.unproved !== undefined) return false;
   if (state.uncertain.some((each) => now < each.until)) return false;
-  return (state.shown !== NONE || state.nodes.length > 0) && now >= state.addUntil && now >= state.delUntil;
+  return (
+    (state.shown !== NONE || state.nodes.length > 0 || isUnshown(state)) &&
+    now >= state.addUntil &&
+    now >= state.delUntil
+  );
 }
 
 function unreadable(state: UnitState, target: Target | undefined): string {
@@ -168,7 +172,7 @@ async function verifyTogether(
     const drifted = driftedOf(state, drift);
     if (drifted) found.drifted(drifted);
     const heals = drifted?.kind === 'returned' ? prune : options.heal && target.mode !== 'report-only';
-    if (!heals || (!drifted && drift.lost.length === 0)) continue;
+    if (!heals || (!drifted && drift.lost.length === 0 && !isUnshown(state))) continue;
     if ((await correct(row, state, drift, { prune }, deps)) && drifted) found.healed();
   }
   await foreignEdges(target, units, sights, deps, found);
@@ -176,7 +180,7 @@ async function verifyTogether(
 
 function callOf(state: UnitState): Call {
   const { from, to, spec } = state;
-  return { from, to, spec, columns: columnsOf(state, state.shown), options: wish(state).options };
+  return { from, to, spec, columns: columnsOf(state, state.shown | wish(state).mask), options: wish(state).options };
 }
 
 /**

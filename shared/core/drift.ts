@@ -23,6 +23,16 @@ export interface Drift {
   readonly lost: readonly CreatedNode[];
   /** Columns on our pair that somebody else put there. */
   readonly foreign: readonly ColumnEdge[];
+  /** Wanted, but given up, because the vendor took it and did not show it; `NONE` also if it shows it now. */
+  readonly unshown: Mask;
+}
+
+/** Kind of the refusal of a unit whose parts the vendor took and did not show. */
+const UNSHOWN = 'unshown';
+
+/** Given up, until somebody looks again. */
+export function isUnshown(state: UnitState): boolean {
+  return state.refusal?.kind === UNSHOWN;
 }
 
 /** The parts that the vendor shows. Reads do not tell the direct flag, so both readings of a column count. */
@@ -51,6 +61,7 @@ export function driftOf(state: UnitState, seen: Seen, provedBefore: number): Dri
     returned: without(past, notOurs(state, past)) & there,
     lost: seen.all === undefined ? [] : lostNodes(state, seen, provedBefore),
     foreign: seen.columns.filter((column) => !known.has(pairKey(column))),
+    unshown: isUnshown(state) ? without(wanted, state.shown | there) : NONE,
   };
 }
 
@@ -71,9 +82,11 @@ function lostNodes(state: UnitState, { nodes = [], all = new Set() }: Seen, prov
 export function believing(state: UnitState, drift: Drift, options: { readonly prune: boolean }): UnitState {
   const returned = options.prune ? drift.returned : NONE;
   const lost = new Set(drift.lost);
-  const { shownOptions, ...rest } = state;
+  const { shownOptions, refusal, ...rest } = state;
   return {
     ...rest,
+    // What was given up is worth another try.
+    ...(refusal === undefined || isUnshown(state) ? {} : { refusal }),
     ...(shownOptions === undefined || has(drift.missing, EDGE) ? {} : { shownOptions }),
     shown: without(state.shown, drift.missing),
     maybe: state.maybe | drift.missing | returned,
@@ -89,9 +102,9 @@ export function readBack(state: UnitState, seen: Seen | undefined, at: number): 
   const { unproved = 0, ...proved } = state;
   const missing = seen === undefined ? NONE : without(state.shown, visible(state, seen));
   if (missing === NONE) return proved;
-  const next = believing(proved, { missing, returned: NONE, lost: [], foreign: [] }, { prune: false });
+  const next = believing(proved, { missing, returned: NONE, lost: [], foreign: [], unshown: NONE }, { prune: false });
   if (unproved + 1 < TRIES) return { ...next, unproved: unproved + 1 };
   const count = columnsOf(state, missing).length;
-  const message = `the vendor answered that it took all columns, twice, and does not show ${count} of them. Look there; a changed manifest is sent again.`;
-  return refusedBy(dropped(next), { kind: 'conflict', message, at });
+  const message = `the vendor answered that it took all columns, twice, and does not show ${count} of them. Look there. It is sent again when the manifest changes, and when what is there is compared.`;
+  return refusedBy(dropped(next), { kind: UNSHOWN, message, at });
 }

@@ -13,6 +13,8 @@ export interface ArchivedEvent {
   readonly confined?: boolean;
   readonly event?: JsonObject;
   readonly ref?: string;
+  /** `eventTime` of a large event. */
+  readonly time?: string;
 }
 
 /** `archive/new/<day>/<hh-mm>/…`: written as events come in; `archive/batches/<day>/…`: put together later; `archive/large/<day>/…`: one event each. */

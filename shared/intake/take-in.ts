@@ -57,8 +57,11 @@ async function keep(message: EventsMessage, raw: readonly JsonObject[], services
     at: message.at ?? new Date(services.deps.now()).toISOString(),
     ...(message.confined ? { confined: true } : {}),
   };
-  if ('ref' in message) await archive([{ ...common, ref: await archiveLarge(message.ref, raw, services) }], services);
-  else
+  if ('ref' in message) {
+    const time = raw[0]?.['eventTime'];
+    const ref = await archiveLarge(message.ref, raw, services);
+    await archive([{ ...common, ref, ...(typeof time === 'string' ? { time } : {}) }], services);
+  } else
     await archive(
       raw.map((event) => ({ ...common, event })),
       services,

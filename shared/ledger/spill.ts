@@ -1,22 +1,28 @@
+import { digest } from '../core/digest.ts';
 import { Failure } from '../core/failure.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { Ledger, Row } from './ledger.ts';
 
-/** A row whose JSON has more bytes than this is written in pieces: DynamoDB takes 400 KB, and bills each write by the KB. */
-const MOST_IN_ROW = 64_000;
-/** A field of such a row that is longer than this goes into rows of its own. */
-const SMALL_FIELD = 4_000;
-/** Longest piece in UTF-16 units: with three bytes each it still stays below 100 KB. */
-const PIECE = 32_000;
+export interface SpillSizes {
+  /** A row whose JSON has more bytes than this is written in pieces. */
+  readonly row: number;
+  /** A field of such a row that is longer than this goes into rows of its own. */
+  readonly field: number;
+  /** Longest piece in UTF-16 units. */
+  readonly piece: number;
+}
+
+/** DynamoDB takes 400 KB and bills each write by the KB. A piece stays below 100 KB with three bytes a unit, or with each escaped. */
+const SIZES: SpillSizes = { row: 64_000, field: 4_000, piece: 32_000 };
 const REMEMBERED = 200;
 const TRIES = 20;
 
 /** Where a field's text stands: rows `piece/<id>/0` … */
-interface Spilled {
+export interface Spilled {
   readonly id: string;
   readonly pieces: number;
 }
-type SpilledFields = Readonly<Record<string, Spilled>>;
+export type SpilledFields = Readonly<Record<string, Spilled>>;
 
 /** A large row as it was last read or written here, so that fields that stay the same need not be written again. */
 interface Known {
@@ -24,7 +30,8 @@ interface Known {
   readonly texts: Readonly<Record<string, string>>;
 }
 
-const pieceKey = (id: string, piece: number): string => `piece/${id}/${piece}`;
+const versionOf = (key: string, rev: string): string => `${key}\n${rev}`;
+export const pieceKey = (id: string, piece: number): string => `piece/${id}/${piece}`;
 
 /**
  * The same ledger for rows of any size: of a large row, the long fields of its body stand in rows of their own, in pieces of a bounded
@@ -32,12 +39,12 @@ const pieceKey = (id: string, piece: number): string => `piece/${id}/${piece}`;
  * conditional write still decides everything. What a row does not refer to any more is removed after it was replaced for certain; a
  * process that dies, or a write of unknown outcome, leaves pieces that nobody refers to.
  */
-export function spilling(ledger: Ledger): Ledger {
+export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
   const known = new Map<string, Known>();
 
-  function remember(rev: string, each: Known): void {
-    known.delete(rev);
-    known.set(rev, each);
+  function remember({ key, rev }: Pick<Row, 'key' | 'rev'>, each: Known): void {
+    known.delete(versionOf(key, rev));
+    known.set(versionOf(key, rev), each);
     for (const oldest of known.keys()) {
       if (known.size <= REMEMBERED) break;
       known.delete(oldest);
@@ -58,12 +65,11 @@ export function spilling(ledger: Ledger): Ledger {
     const body: Record<string, Json> = { ...rest };
     for (const [name, { id, pieces }] of Object.entries(fields)) {
       let text = '';
-      for (let piece = 0; piece < pieces; piece += 1)
-        text += String(rows.get(pieceKey(id, piece))?.body['text'] ?? '');
+      for (let piece = 0; piece < pieces; piece += 1) text += String(rows.get(pieceKey(id, piece))?.body['text'] ?? '');
       texts[name] = text;
       body[name] = JSON.parse(text) as Json;
     }
-    remember(row.rev, { fields, texts });
+    remember(row, { fields, texts });
     return { ...row, body };
   }
 
@@ -77,36 +83,31 @@ export function spilling(ledger: Ledger): Ledger {
     throw new Failure('unavailable', `The ledger row ${key} changes faster than it can be read, or lacks a piece.`);
   }
 
-  /** The row as it is stored; its pieces are written. */
-  async function split(row: Row, before: Known | undefined): Promise<{ readonly row: Row; readonly after?: Known }> {
-    if (Buffer.byteLength(JSON.stringify(row.body)) <= MOST_IN_ROW) return { row };
+  /** The row as it is stored, and the pieces that have to be there before. A copy: callers may change theirs meanwhile. */
+  function split(row: Row, text: string, before: Known | undefined) {
     const body: Record<string, Json> = {};
     const fields: Record<string, Spilled> = {};
     const texts: Record<string, string> = {};
-    for (const [name, value] of Object.entries(row.body)) {
-      const text = JSON.stringify(value);
-      if (text.length <= SMALL_FIELD) {
+    const fresh: (readonly [key: string, text: string])[] = [];
+    for (const [name, value] of Object.entries(JSON.parse(text) as JsonObject)) {
+      const own = JSON.stringify(value);
+      if (own.length <= sizes.field) {
         body[name] = value;
         continue;
       }
-      texts[name] = text;
-      const same = before?.texts[name] === text ? before.fields[name] : undefined;
-      fields[name] = same ?? (await write(`${row.rev}/${name}`, row.rev, text));
+      texts[name] = own;
+      const same = before?.texts[name] === own ? before.fields[name] : undefined;
+      const id = `${digest(versionOf(row.key, row.rev))}/${name}`;
+      const pieces = same ? [] : piecesOf(own, sizes.piece);
+      fields[name] = same ?? { id, pieces: pieces.length };
+      fresh.push(...pieces.map((part, piece) => [pieceKey(id, piece), part] as const));
     }
     body['spilled'] = fields as unknown as JsonObject;
-    return { row: { ...row, body }, after: { fields, texts } };
+    const { index, ...rest } = row;
+    return { stored: { ...rest, ...(index ? { index: [...index] } : {}), body }, after: { fields, texts }, fresh };
   }
 
-  async function write(id: string, rev: string, text: string): Promise<Spilled> {
-    const cut = piecesOf(text);
-    for (const [piece, part] of cut.entries()) {
-      const body = { kind: 'piece', version: 1, text: part };
-      // Nobody else can have made this key: false says that our own write came through before.
-      await ledger.write({ key: pieceKey(id, piece), rev, body }, null);
-    }
-    return { id, pieces: cut.length };
-  }
-
+  /** What cannot be removed now stays for good, and does no harm. */
   async function drop(before: Known | undefined, after: Known | undefined): Promise<void> {
     const kept = new Set(Object.values(after?.fields ?? {}).map(({ id }) => id));
     for (const { id, pieces } of Object.values(before?.fields ?? {})) {
@@ -128,17 +129,31 @@ export function spilling(ledger: Ledger): Ledger {
       return rows;
     },
     async write(row, expected) {
-      const before = expected === null ? undefined : known.get(expected);
-      const { row: stored, after } = await split(row, before);
+      const before = expected === null ? undefined : known.get(versionOf(row.key, expected));
+      const text = JSON.stringify(row.body);
+      if (Buffer.byteLength(text) <= sizes.row) {
+        const written = await ledger.write(row, expected);
+        if (written) await drop(before, undefined).catch(() => {});
+        return written;
+      }
+      const { stored, after, fresh } = split(row, text, before);
+      const { key, rev } = row;
+      await Promise.all(
+        fresh.map(([piece, part]) => {
+          const body = { kind: 'piece', version: 1, text: part };
+          // Nobody else can have made this key: false says that our own write came through before.
+          return ledger.write({ key: piece, rev, body }, null);
+        }),
+      );
       const written = await ledger.write(stored, expected);
-      if (after) remember(row.rev, after);
+      remember({ key, rev }, after);
       // Only now is it certain that nothing refers to them; and what failed may still have come through.
-      if (written) await drop(before, after);
+      if (written) await drop(before, after).catch(() => {});
       return written;
     },
     async remove(key, expected) {
       const removed = await ledger.remove(key, expected);
-      if (removed) await drop(known.get(expected), undefined);
+      if (removed) await drop(known.get(versionOf(key, expected)), undefined).catch(() => {});
       return removed;
     },
     find: (index, options) => ledger.find(index, options),
@@ -146,10 +161,10 @@ export function spilling(ledger: Ledger): Ledger {
 }
 
 /** Never through the middle of a character of two units: a store would not give half of one back. */
-function piecesOf(text: string): string[] {
+function piecesOf(text: string, longest: number): string[] {
   const pieces: string[] = [];
   for (let start = 0; start < text.length; ) {
-    let end = Math.min(text.length, start + PIECE);
+    let end = Math.min(text.length, start + longest);
     if (end < text.length && /[\uD800-\uDBFF]/.test(text.charAt(end - 1))) end -= 1;
     pieces.push(text.slice(start, end));
     start = end;

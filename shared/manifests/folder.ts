@@ -21,6 +21,9 @@ const TEMPORARY = '.tmp';
 /** A temporary file this old belongs to a process that died. */
 const ABANDONED_MS = 3_600_000;
 const HEADS_AT_ONCE = 8;
+/** Listings that are in the middle of a folder, so that the next page goes on there; a page from the start would read it again. */
+const OPEN_LISTINGS = 4;
+const LISTING_MS = 60_000;
 
 /**
  * A folder as a bucket. The folder must exist (`unavailable` otherwise, never "nothing there"); folders below it are made
@@ -36,6 +39,7 @@ export function folderManifests(folder: string, options: FolderOptions = {}): Ma
   const root = folderRoot(rootPath);
   const files = fileReader({ now, sleep: options.sleep ?? ((ms) => sleep(ms)) });
   const durableFolders = new Set<string>();
+  const listings = new Map<string, { readonly walk: AsyncGenerator<Found>; readonly first: Found; readonly at: number }>();
   let temporaryReady: Promise<string> | undefined;
 
   /** Runs `look` at the file of `key`, twice if it is not there: in between, the folder was seen to be in order. */
@@ -119,6 +123,20 @@ export function folderManifests(folder: string, options: FolderOptions = {}): Ma
     }
   }
 
+  /** Where an earlier page of this listing stopped, if that was a moment ago; for one caller only. */
+  function resumed(prefix: string, after: string | undefined) {
+    const place = JSON.stringify([prefix, after]);
+    const listing = listings.get(place);
+    listings.delete(place);
+    return listing !== undefined && now() - listing.at < LISTING_MS ? listing : undefined;
+  }
+
+  function suspend(prefix: string, after: string, walk: AsyncGenerator<Found>, first: Found): void {
+    listings.set(JSON.stringify([prefix, after]), { walk, first, at: now() });
+    const [oldest] = listings.keys();
+    if (listings.size > OPEN_LISTINGS && oldest !== undefined) listings.delete(oldest);
+  }
+
   return {
     async head(key) {
       const content = await find(key, (path) => files.head(path));
@@ -175,17 +193,23 @@ export function folderManifests(folder: string, options: FolderOptions = {}): Ma
       checkPrefix(prefix);
       const limit = pageSize(page.limit);
       await root.check();
-      const found: Found[] = [];
-      for await (const file of walkFolder(rootPath, prefix, page.after ?? '')) {
-        found.push(file);
-        if (found.length > limit) break;
+      const before = resumed(prefix, page.after);
+      const walk = before?.walk ?? walkFolder(rootPath, prefix, page.after ?? '');
+      const found: Found[] = before === undefined ? [] : [before.first];
+      while (found.length <= limit) {
+        const { value, done } = await walk.next();
+        if (done === true) break;
+        found.push(value);
       }
       const shown = found.slice(0, limit);
       const items = (await mapSome(shown, headOf)).filter((head) => head !== undefined);
       // Again: the folder may have gone while it was walked, which would look like an empty one.
       await root.check();
       const last = shown.at(-1);
-      return found.length > limit && last !== undefined ? { items, next: last.key } : { items };
+      const first = found[limit];
+      if (first === undefined || last === undefined) return { items };
+      suspend(prefix, last.key, walk, first);
+      return { items, next: last.key };
     },
   };
 }

@@ -3,6 +3,7 @@ import { type Benchmark, type Figure, reached } from './bench.ts';
 import { clients } from './client.ts';
 import { coldstarts } from './coldstart.ts';
 import { convergences } from './converge.ts';
+import { graphs } from './graph.ts';
 import { manifests } from './manifest.ts';
 import { table } from './table.ts';
 import { webhook } from './webhook.ts';
@@ -13,6 +14,7 @@ const BENCHMARKS: readonly { readonly figures: readonly string[]; readonly run: 
   { figures: ['manifest.parse.yaml', 'manifest.parse.json'], run: manifests },
   { figures: ['converge.new', 'converge.unchanged'], run: convergences },
   { figures: ['webhook.ack', 'webhook.p99'], run: webhook },
+  { figures: ['graph.query'], run: graphs },
   { figures: ['coldstart', 'bundle'], run: coldstarts },
 ];
 

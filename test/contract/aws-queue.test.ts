@@ -3,6 +3,7 @@ import {
   CreateQueueCommand,
   GetQueueAttributesCommand,
   type QueueAttributeName,
+  SendMessageBatchCommand,
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
@@ -79,6 +80,39 @@ describe('what is sent to SQS', () => {
     const [delivery] = await sqsReceiver(client, url).receive(1, 1_000);
     expect(delivery?.body).toMatch(/^[\x20-\x7e]*$/);
     expect(JSON.parse(delivery?.body ?? '')).toEqual({ kind: 'converge', owner });
+  });
+
+  test('many messages go ten to a request, and no request above 256 KiB', async () => {
+    const sqs = mockClient(SQSClient);
+    sqs.on(SendMessageBatchCommand).resolves({ Successful: [], Failed: [] });
+    const small = Array.from({ length: 23 }, (_, at) => ({ kind: 'converge', owner: `${at}` }) as const);
+    await sqsQueue(URL).sendMany(small, { delayMs: 1_500 });
+    const large = Array.from({ length: 3 }, (_, at) => ({ kind: 'converge', owner: `${at}${'x'.repeat(120_000)}` }) as const);
+    await sqsQueue(URL).sendMany(large);
+    const requests = sqs.commandCalls(SendMessageBatchCommand).map(({ args }) => args[0].input.Entries ?? []);
+    expect(requests.map((entries) => entries.length)).toEqual([10, 10, 3, 2, 1]);
+    expect(requests[0]?.[0]).toEqual({ Id: '0', MessageBody: '{"kind":"converge","owner":"0"}', DelaySeconds: 2 });
+    expect(new Set(requests.slice(0, 3).flat().map((each) => each.MessageBody)).size).toBe(23);
+    sqs.restore();
+  });
+
+  test('what SQS leaves out of a batch is sent again, alone; what it refuses for good is an error', async () => {
+    const sqs = mockClient(SQSClient);
+    const messages = ['a', 'b', 'c'].map((owner) => ({ kind: 'converge', owner }) as const);
+    sqs
+      .on(SendMessageBatchCommand)
+      .resolvesOnce({ Successful: [], Failed: [{ Id: '1', SenderFault: false, Code: 'InternalError' }] })
+      .resolves({ Successful: [], Failed: [] });
+    await sqsQueue(URL, { sleep: async () => {} }).sendMany(messages);
+    const ids = sqs.commandCalls(SendMessageBatchCommand).map(({ args }) => args[0].input.Entries?.map(({ Id }) => Id));
+    expect(ids).toEqual([['0', '1', '2'], ['1']]);
+
+    const failed = (SenderFault: boolean) => ({ Successful: [], Failed: [{ Id: '1', SenderFault, Code: 'Because' }] });
+    sqs.on(SendMessageBatchCommand).resolves(failed(true));
+    await expect(sqsQueue(URL).sendMany(messages)).rejects.toMatchObject({ kind: 'rejected' });
+    sqs.on(SendMessageBatchCommand).resolves(failed(false));
+    await expect(sqsQueue(URL, { sleep: async () => {} }).sendMany(messages)).rejects.toMatchObject({ kind: 'throttled' });
+    sqs.restore();
   });
 
   test('a queue that is not there is no place to lose messages in', async () => {

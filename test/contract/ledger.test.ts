@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
+import { spilling } from '../../shared/ledger/spill.ts';
 import { sqliteLedger } from '../../shared/ledger/sqlite.ts';
 import { openSqliteFile } from '../../shared/ledger/sqlite-file.ts';
 import { graphSuite } from './graph-suite.ts';
@@ -7,6 +8,10 @@ import { ledgerSuite } from './ledger-suite.ts';
 import { temporaryFolder } from './opened.ts';
 
 ledgerSuite('the memory ledger', () => ({ subject: memoryLedger(), close: () => {} }));
+
+// With sizes that every row of the suite is above.
+const TINY = { row: 10, field: 4, piece: 7 };
+ledgerSuite('rows in pieces', () => ({ subject: spilling(memoryLedger(), TINY), close: () => {} }));
 
 async function sqlite() {
   const folder = await temporaryFolder();

@@ -42,6 +42,22 @@ export function queueSuite(name: string, open: OpenQueue): void {
     );
 
     test(
+      'many messages in one call arrive, each once, and not before their delay',
+      on(async ({ subject: queue, advance }) => {
+        const sent = Array.from({ length: 25 }, (_, at) => `manifests/${at} ä😀.yaml`);
+        await queue.sendMany([]);
+        await queue.sendMany(sent.map(converge));
+        await queue.sendMany([converge('late'), { kind: 'pass', id: 'late' }], { delayMs: 2_000 });
+        const deliveries = await receiveAll(queue, 25);
+        expect(owners(deliveries).sort()).toEqual([...sent].sort());
+        expect(await queue.receive(10, VISIBILITY_MS)).toEqual([]);
+        for (const { id } of deliveries) await queue.acknowledge(id);
+        await advance(2_100);
+        await receiveAll(queue, 2);
+      }),
+    );
+
+    test(
       'an empty queue delivers nothing',
       on(async ({ subject: queue }) => {
         expect(await queue.receive(10, VISIBILITY_MS)).toEqual([]);

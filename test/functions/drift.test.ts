@@ -69,7 +69,7 @@ describe('what others change at Dataphin', () => {
         kind: 'vanished',
         from: ['dataphin:odps.300000001.p.t0'],
         owners: [A],
-        reason: 'the vendor does not show it any more',
+        reason: 'the vendor does not show it',
       }),
     );
     expect(found.drifted).toContainEqual(expect.objectContaining({ kind: 'columns', columns: [['a', 'a']] }));

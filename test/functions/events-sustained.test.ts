@@ -169,6 +169,7 @@ it('takes a thousand events a second in bounded memory, and loses none that it a
   console.log(
     `${EVENTS} events offered in ${offered} ms, ${refused} asked for again, ${unanswered} unanswered; all declared after ${Date.now() - began} ms; at most ${Math.round(highest)} MB`,
   );
-  expect(highest).toBeGreaterThan(0);
+  // Only Linux tells.
+  if (process.platform === 'linux') expect(highest).toBeGreaterThan(0);
   expect(highest).toBeLessThan(MOST_MEMORY_MB);
 });

@@ -38,6 +38,7 @@ export async function local(environment: Readonly<Record<string, string>> = {}, 
     VANISH_GRACE: '0.3',
     UNKNOWN_WAIT: '1',
     RECONCILE_EVERY: '3600',
+    DRIFT_DETECT: '0',
     FLINK_SOURCE: 'off',
     ...environment,
   });

@@ -77,6 +77,7 @@ export async function onAws(environment: Readonly<Record<string, string>> = {}):
     DEPLOYMENT: 'life',
     VANISH_GRACE: '0.5',
     UNKNOWN_WAIT: '1',
+    DRIFT_DETECT: '0',
     ...environment,
   });
   const services = awsServices(settings, { log });

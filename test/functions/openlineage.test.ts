@@ -321,6 +321,12 @@ it('knows of each edge which event it came from', async () => {
   expect(
     edges.map(({ events }) => events?.map(({ owner, run, eventTime }) => [owner, run, eventTime.slice(0, 10)])),
   ).toEqual([[[OWNER, 'r1', '2026-11-20']], [[OWNER, 'r2', '2026-11-21']], undefined]);
+  // Under another of its names, too.
+  const other: Graph = {
+    nodes: [{ id: 'dataphin:a', names: [`${HIVE}/ods.a`] }],
+    edges: [{ ...edge('ods.a'), from: 'dataphin:a' }],
+  };
+  expect((await withEvidence(other, at.runtime.services.deps)).edges).toMatchObject([{ events: [{ run: 'r1' }] }]);
   const answer = await at.request('GET', `/lineage?dataset=${encodeURIComponent(`${HIVE}/dw.b`)}`);
   const told = (await answer.json()) as { edges: { from: string; events: { run: string; producer: string }[] }[] };
   const producer = 'https://github.com/apache/airflow';

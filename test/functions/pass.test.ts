@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { reconcile } from '../../functions/scheduled-reconcile/reconcile.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { Place } from './passes.ts';
 
@@ -91,25 +92,24 @@ it('goes on where it ran out of time, and reports the whole', async () => {
 
 it('begins again for whoever asks while it is going on', async () => {
   const place = new Place();
-  await place.fill(3);
-  const services = place.services();
-  const { reconcile } = await import('../../functions/scheduled-reconcile/reconcile.ts');
-  let asked = false;
+  const [first = ''] = await place.fill(3);
+  await place.pass();
+  await place.drain();
+  let asked: Promise<unknown> | undefined;
   await place.pass(
     place.services({
       touch: (what) => {
-        if (what !== 'queue.sendMany' || asked) return;
-        asked = true;
-        void reconcile(services, place.now + 60_000, {});
+        if (what !== 'ledger.getMany answered' || asked) return;
+        // Behind the place that the pass has come to.
+        asked = place.put(first, [['s0', 'other']]).then(() => reconcile(place.services(), place.now + 60_000, {}));
       },
     }),
   );
-  await place.drain();
-  place.queue.splice(0);
-  const kinds: string[] = [];
-  await place.pass(place.services({ touch: (what) => kinds.push(what) }));
-  expect(asked).toBe(true);
-  expect(place.shown.size).toBe(3);
+  expect(await asked).toMatchObject({ left: 1 });
+  expect(place.waiting()).toEqual([]);
+  expect(place.queue).toMatchObject([{ message: { kind: 'pass' } }]);
+  expect(await place.drain()).toEqual([first]);
+  expect(place.queue).toEqual([]);
 });
 
 it('loses nothing, wherever it is interrupted', { timeout: 60_000 }, async () => {

@@ -81,7 +81,7 @@ export class Place {
       },
     };
     const secrets = { get: async () => undefined, list: async () => [] };
-    const settings = readSettings({});
+    const settings = readSettings({ DRIFT_DETECT: '0', FLINK_SOURCE: 'off' });
     return { deps, log: silentLog, settings, secrets, ...(spread ? { spread: queue } : {}) };
   }
 

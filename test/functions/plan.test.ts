@@ -8,7 +8,7 @@ import type { PlanDocument } from '../../shared/core/plan-document.ts';
 import { readSettings } from '../../shared/settings.ts';
 import { type Caller, TRUSTED } from '../../shared/triggers/access.ts';
 import { problemOf } from '../../shared/triggers/problem.ts';
-import { type Local, local, manifest, pairs } from './local.ts';
+import { type Local, local, manifest, pairs, until } from './local.ts';
 import { planWorld } from './plan-world.ts';
 
 /** A plan over HTTP and on the command line. */
@@ -205,4 +205,46 @@ it('ends with 2 for changes, 0 for none and 1 for errors, beside a service and w
   expect(bad.stderr).toMatch(/manifests\/bad\.yaml: lineage\[0\]\.from.*line 3/);
   expect((await command(here.dataDir, ['--what'])).code).toBe(1);
   expect((await command(here.dataDir, [join(folder, 'nothing')])).code).toBe(1);
+});
+
+it('asks the vendors when the plan is deep: what is there already, what drifted, what is not ours', {
+  timeout: 30_000,
+}, async () => {
+  const here = await local();
+  const key = 'manifests/a.json';
+  await here.drop(key, manifest([...pairs('a', 3), ['x', 'at0']]));
+  await here.statusWhen(key, (each) => each.state === 'converged');
+  const guid = (name: string) => `odps.300000001.p.${name}`;
+  const parsed = [{ source: guid('n'), target: guid('m'), columns: [['id', 'id']], nodeId: '1', nodeEnv: 'prod' }];
+  await here.sandbox('dataphin', 'PUT', 'seed', { parsedLineage: parsed });
+  const { list } = await here.runtime.services.deps.targets();
+  const ref = (name: string) => ({ referenceType: 'BY_GUID', guid: guid(name), metadataType: 'TABLE' });
+  const call = (from: string, to: string) => ({
+    ...{ from: [{ name: from }], to: [{ name: to }], columns: [], options: {} },
+    spec: { source: ref(from), target: ref(to) },
+  });
+  const client = list.find((each) => each.name === 'dataphin')?.client;
+  const within = { deadlineMs: Date.now() + 10_000 };
+  await client?.withdraw?.({ ...call('a1', 'at1'), cascade: true }, within);
+  await client?.register?.(call('stranger', 'at2'), within);
+  await here.forgetCalls();
+
+  const shallow = await planOf(here);
+  expect(shallow.changes).toEqual([]);
+  expect(await here.calls('dataphin')).toEqual([]);
+  const made = await planOf(here, { deep: true });
+  expect(made.summary).toMatchObject({ drifted: 1, foreign: 1, unchanged: 3 });
+  expect(made.changes.map((each) => `${each.verdict} ${each.from} ${each.reason}`)).toEqual([
+    'drifted dataphin:odps.300000001.p.a1 the vendor does not show it any more',
+    'foreign dataphin:odps.300000001.p.stranger the vendor shows it, and not by our doing; it is left alone',
+  ]);
+  const manifests = { 'manifests/n.json': manifest([['n', 'm']]) };
+  expect((await planOf(here, { deep: true, manifests })).summary).toMatchObject({ adopt: 1, create: 0 });
+  expect((await planOf(here, { manifests })).summary).toMatchObject({ adopt: 0, create: 1 });
+  expect(await here.writes('dataphin')).toEqual([]);
+
+  expect((await apply(here, made.checksum)).status).toBe(200);
+  await until(async () => (await here.dataphin()).some((each) => each.source === guid('a1')));
+  await until(async () => (await here.runtime.services.deps.ledger.find('unsettled')).items.length === 0);
+  expect((await planOf(here, { deep: true })).summary).toMatchObject({ drifted: 0, foreign: 1, unchanged: 4 });
 });

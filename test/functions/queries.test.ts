@@ -53,6 +53,21 @@ describe('neighbourhoods', () => {
     }
   });
 
+  it('are one across vendors where a manifest names a table at both and gives no identity', async () => {
+    const joined = { name: 'db.b', same: 'dataphin:s.b' };
+    const { services } = await graphLedger([
+      edge('s.a', 's.b'),
+      { from: [joined], to: [table('db.c')], vendor: 'dataarts' },
+      // Somebody else knows it by its identity, at one vendor only.
+      { from: [table('s.b', 'ns/b')], to: [table('s.d', 'ns/d')] },
+    ]);
+    for (const dataset of ['dataphin:s.b', 'dataarts:db.b', 'ns/b']) {
+      const graph = await lineage({ ...ASK, dataset }, services);
+      expect(lines(graph).sort()).toEqual(['ns/b dataarts:db.c', 'ns/b ns/d', 's.a ns/b']);
+      expect(graph.nodes.find((node) => node.id === 'ns/b')?.names).toEqual(['dataarts:db.b', 'dataphin:s.b']);
+    }
+  });
+
   it('show of a job with many tables only what lies on the way', async () => {
     const { services } = await graphLedger([
       { from: [table('a'), table('b')], to: [table('c'), table('d')], vendor: 'dataarts' },

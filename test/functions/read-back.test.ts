@@ -32,7 +32,7 @@ describe('a change of several calls is read back at Dataphin', () => {
   });
 
   it('says so when Dataphin keeps only the columns of the last call', async () => {
-    const here = await local();
+    const here = await local({ DRIFT_DETECT: '0' });
     await here.sandbox('dataphin', 'PUT', 'modes', { repeatAdd: 'replace' });
     await here.drop(OWNER, wide(250));
     const status = await here.statusWhen(OWNER, (each) => outcomes(each).includes('failed'));

@@ -86,7 +86,10 @@ describe('the archive', () => {
     await post(here, event('r3', 'c', { inputs: large }));
     await until(async () => (await archived(here, 'archive/new')).length === 3);
     const lines = await archived(here, 'archive/new');
-    expect(lines.filter((line) => line.ref !== undefined)).toHaveLength(1);
+    expect(lines.filter((line) => line.ref !== undefined)).toMatchObject([{ time: '2026-11-20T02:00:00Z' }]);
+    const shown = await here.request('GET', '/api/v1/events/lineage?before=2026-11-20T02:00:01Z&limit=10');
+    const { events } = (await shown.json()) as { events: { run: { runId: string } }[] };
+    expect(events.map(({ run }) => run.runId).sort()).toEqual(['r1', 'r2', 'r3']);
     expect(JSON.stringify(lines)).not.toContain('hunter2');
     expect(JSON.stringify(lines)).toContain('ods.a');
     expect(await objects(here, 'archive/large')).toHaveLength(1);

@@ -29,6 +29,8 @@ export interface Profile {
   readonly look: boolean;
   /** The DataArts-like vendor can be read in bulk. */
   readonly bulk: boolean;
+  /** Rows are so small that most of them are written in pieces. */
+  readonly pieces: boolean;
   /** Others change what we registered at the vendors. */
   readonly tampering: boolean;
   readonly badShare: number;
@@ -76,6 +78,7 @@ export function profileOf(random: Random): Profile {
     slices: random.pick([[60_000], [60_000, 20_000], [12_000, 40_000]]),
     look: random.chance(0.85),
     bulk: random.chance(0.4),
+    pieces: random.chance(0.1),
     tampering: random.chance(0.4),
     badShare: random.chance(0.2) ? 0.08 : 0,
     big,

@@ -1,6 +1,8 @@
 import { Failure } from '../../shared/core/failure.ts';
+import type { Json } from '../../shared/core/json.ts';
 import type { Ledger, Row } from '../../shared/ledger/ledger.ts';
 import { type MemoryLedger, memoryLedger } from '../../shared/ledger/memory.ts';
+import { pieceKey, type SpilledFields, spilling } from '../../shared/ledger/spill.ts';
 import type { Manifests } from '../../shared/manifests/manifests.ts';
 import { type Invocation, throttled, unknown } from './invocation.ts';
 import type { World } from './world.ts';
@@ -48,12 +50,31 @@ export class SimLedger {
       this.shadow.delete(row.key);
       return true;
     }
-    this.world.watch.stored(this.shadow.get(row.key), changed.row);
-    this.shadow.set(row.key, changed.row);
+    const whole = this.whole(changed.row);
+    this.world.watch.stored(this.shadow.get(row.key), whole);
+    this.shadow.set(row.key, whole);
     return true;
   }
 
+  /** A row with the pieces it refers to, all of which are there before it. */
+  private whole(row: Row): Row {
+    const { spilled, ...rest } = row.body;
+    if (spilled === undefined) return row;
+    const body: Record<string, Json> = { ...rest };
+    for (const [name, { id, pieces }] of Object.entries(spilled as unknown as SpilledFields)) {
+      const texts = Array.from({ length: pieces }, (_, piece) => this.shadow.get(pieceKey(id, piece))?.body['text']);
+      if (texts.includes(undefined)) this.world.violate(`${row.key} refers to a piece of ${name} that is not there`);
+      else body[name] = JSON.parse(texts.join('')) as Json;
+    }
+    return { ...row, body };
+  }
+
   port(inv: Invocation): Ledger {
+    const raw = this.raw(inv);
+    return this.world.profile.pieces ? spilling(raw, { row: 300, field: 60, piece: 100 }) : raw;
+  }
+
+  private raw(inv: Invocation): Ledger {
     const { world } = this;
     const { random } = world;
     const latency = (): number => (random.chance(0.05) ? random.between(50, 900) : random.between(1, 25));

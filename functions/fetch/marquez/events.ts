@@ -56,9 +56,7 @@ async function placesOf({ before, after }: EventsQuery, services: Services): Pro
     for await (const key of archiveKeys({ from: day, to: day }, undefined, services)) {
       objects += 1;
       for (const [line, archived] of (await readArchived(key, services)).entries()) {
-        // A large event's own object is read for its time, too.
-        const event = archived.event ?? (await eventOf(archived, services));
-        const time = timeOf(archived, event);
+        const time = timeOf(archived);
         if ((before !== undefined && time >= before) || (after !== undefined && time < after)) continue;
         found.set(digest(JSON.stringify(archived)), { time, key, line });
       }
@@ -68,7 +66,7 @@ async function placesOf({ before, after }: EventsQuery, services: Services): Pro
   return found;
 }
 
-function timeOf(archived: ArchivedEvent, event: JsonObject | undefined): string {
-  const given = event?.['eventTime'];
+function timeOf(archived: ArchivedEvent): string {
+  const given = archived.event?.['eventTime'] ?? archived.time;
   return (typeof given === 'string' ? readTime(given) : undefined) ?? readTime(archived.at) ?? '';
 }

@@ -13,13 +13,10 @@ export interface WireCall {
 
 /**
  * A manifest that declares what the call says, with the call verbatim under `wire`. Throws `Failure` `invalid`, naming the
- * field, when the body is not a valid one or a column belongs to no table of its side. `targets` empty: it is only kept; undefined: every
+ * field, when the body is not a valid one or a column belongs to no table of its side. `targets` empty: it is only kept; `all`: every
  * configured target that can register.
  */
-export function commandToDocument(
-  call: WireCall,
-  targets: string | readonly string[] | undefined = ['dataarts'],
-): JsonObject {
+export function commandToDocument(call: WireCall, targets: string | readonly string[] = 'dataarts'): JsonObject {
   const parsed = lineageInfoSchema.safeParse(call.body);
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
@@ -44,7 +41,7 @@ export function commandToDocument(
   };
   return {
     version: 1,
-    ...(targets === undefined || targets.length === 0 ? {} : { targets: [targets].flat() }),
+    ...(targets === 'all' || targets.length === 0 ? {} : { targets: [targets].flat() }),
     datasets: { ...datasetsOf(inputs, 'in'), ...datasetsOf(outputs, 'out') },
     lineage: [
       {
@@ -112,8 +109,8 @@ function filled<K extends string>(key: K, value: string | undefined): { [key in 
   return (value ? { [key]: value } : {}) as { [key in K]?: string };
 }
 
-function keptOnly(targets: string | readonly string[] | undefined): { readonly kept?: true } {
-  return targets?.length === 0 ? { kept: true } : {};
+function keptOnly(targets: string | readonly string[]): { readonly kept?: true } {
+  return targets.length === 0 ? { kept: true } : {};
 }
 
 function isObject(value: Json | undefined): value is JsonObject {

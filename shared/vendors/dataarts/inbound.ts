@@ -53,11 +53,7 @@ interface Column {
  * The document after one more call for the same job and node: a body with the same tables adds its columns, one with others stands
  * beside it as an entry of its own. Of the options the last word counts, for all entries, because they are one node's.
  */
-export function added(
-  known: JsonObject | undefined,
-  call: WireCall,
-  targets: string | readonly string[] | undefined,
-): JsonObject {
+export function added(known: JsonObject | undefined, call: WireCall, targets: string | readonly string[]): JsonObject {
   const next = commandToDocument(call, targets);
   if (known === undefined) return next;
   const before = known as unknown as Stored;

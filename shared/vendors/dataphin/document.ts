@@ -64,12 +64,9 @@ export function readCall(call: Pick<WireCall, 'operation' | 'command'>): Said {
 
 /**
  * A manifest that declares what the call says, with the call verbatim under `wire`. Throws as `readCall`. `targets` empty: it is only
- * kept; undefined: every configured target that can register.
+ * kept; `all`: every configured target that can register.
  */
-export function commandToDocument(
-  call: WireCall,
-  targets: string | readonly string[] | undefined = ['dataphin'],
-): JsonObject {
+export function commandToDocument(call: WireCall, targets: string | readonly string[] = 'dataphin'): JsonObject {
   const { command, columns, parents } = readCall(call);
   const { Source, Target } = command;
   const asSent = asSentOf(
@@ -88,7 +85,7 @@ export function commandToDocument(
   };
   return {
     version: 1,
-    ...(targets === undefined || targets.length === 0 ? {} : { targets: [targets].flat() }),
+    ...(targets === 'all' || targets.length === 0 ? {} : { targets: [targets].flat() }),
     datasets: {
       source: { dataphin: datasetOf(Source, parents.source) as JsonObject },
       target: { dataphin: datasetOf(Target, parents.target) as JsonObject },
@@ -183,8 +180,8 @@ function codeOf(issue: z.core.$ZodIssue | undefined, command: JsonObject, whole:
   return `${there === undefined ? 'Missing' : 'Invalid'}${String(field)}`;
 }
 
-function keptOnly(targets: string | readonly string[] | undefined): { readonly kept?: true } {
-  return targets?.length === 0 ? { kept: true } : {};
+function keptOnly(targets: string | readonly string[]): { readonly kept?: true } {
+  return targets.length === 0 ? { kept: true } : {};
 }
 
 function isObject(value: Json | undefined): value is JsonObject {

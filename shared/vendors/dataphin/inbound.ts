@@ -43,11 +43,7 @@ interface Stored {
 }
 
 /** The document after one more Add: columns join those known, of options the last word counts, maps merge by key. */
-export function added(
-  known: JsonObject | undefined,
-  call: WireCall,
-  targets: string | readonly string[] | undefined,
-): JsonObject {
+export function added(known: JsonObject | undefined, call: WireCall, targets: string | readonly string[]): JsonObject {
   const next = commandToDocument(call, targets);
   if (known === undefined) return next;
   const before = known as unknown as Stored;

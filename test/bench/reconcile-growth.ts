@@ -1,0 +1,32 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expectSame } from './bench.ts';
+import { startChild } from './child.ts';
+
+export interface Growth {
+  /** Of one pass over settled owners, the second in a process of its own. */
+  readonly ms: number;
+  /** Of the first: a new process has to read every file once for its etag. */
+  readonly coldMs: number;
+  /** The most that process ever had in memory. */
+  readonly peakRssBytes: number;
+}
+
+/** Passes of the embedded runtime over so many owners with so many edges each, of which nothing has changed. */
+export async function growth(size: { readonly owners: number; readonly edgesPerOwner: number }): Promise<Growth> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'lineage-growth-'));
+  try {
+    const seeding = await startChild('./reconcile-growth-child.ts', { step: 'seed', dataDir, ...size });
+    expectSame('owners seeded', (await seeding.next<{ seeded: number }>()).seeded, size.owners);
+    await seeding.stop();
+    const passing = await startChild('./reconcile-growth-child.ts', { step: 'pass', dataDir, ...size });
+    const told = await passing.next<Growth & { outcomes: Record<string, number>; edges: Record<string, number> }>();
+    await passing.stop();
+    expectSame('owners unchanged', told.outcomes['unchanged'], size.owners);
+    expectSame('edges', told.edges['registered'], size.owners * size.edgesPerOwner);
+    return { ms: told.ms, coldMs: told.coldMs, peakRssBytes: told.peakRssBytes };
+  } finally {
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest';
+import { local } from '/work/main/test/functions/local.ts';
+import { dataartsClient, dataphinClient } from '/work/main/test/functions/vendor-clients.ts';
+const P = '0833a5737480d53b2f25c010dc1a7b88';
+const W = '1b59d3c777ad4d619b89eeac4f3cce87';
+it('lost', async () => {
+  const r = await local();
+  const body = { job_id: 'j', node_name: 'n', table_lineage: { input_tables: [{ database: 'd', table: 'a' }], output_tables: [{ database: 'd', table: 'b' }] } };
+  const create = async () => { const a = await r.request('POST', `/v1/${P}/lineage/lineage-info`, JSON.stringify(body), { workspace: W }); return [a.status, await a.text()]; };
+  await r.fault('dataarts', { kind: 'lost-answer', times: 1 });
+  console.log('1', await create());
+  await r.clearFaults('dataarts').catch(() => {});
+  console.log('2', await create());
+  await new Promise((d) => setTimeout(d, 3000));
+  console.log('3', await create());
+  console.log(JSON.stringify(await r.dataarts()), (await r.writes('dataarts')).length);
+  const add = async (c: string) => { const a = await r.request('POST', '/?OpTenantId=30001011', JSON.stringify({ AddRegisterLineageCommand: { Source: { ReferenceType: 'BY_GUID', Guid: 'odps.1.p.a', MetadataType: 'TABLE' }, Target: { ReferenceType: 'BY_GUID', Guid: 'odps.1.p.b', MetadataType: 'TABLE' }, DetailedLineages: [{ Source: { Name: c }, Target: { Name: c } }] } }), { 'x-acs-action': 'AddRegisterLineage', 'content-type': 'application/json' }); return [a.status, await a.text()]; };
+  await r.fault('dataphin', { kind: 'lost-answer', times: 3, operation: 'AddRegisterLineage' });
+  console.log('d1', await add('x'));
+  await r.clearFaults('dataphin').catch(() => {});
+  console.log('d2', await add('x'));
+  await new Promise((d) => setTimeout(d, 3000));
+  console.log('d3', await add('x'));
+  console.log(JSON.stringify(await r.dataphin()));
+}, 60000);
