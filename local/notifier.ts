@@ -1,4 +1,4 @@
-import { OWNER_PREFIXES } from '../shared/core/owner-key.ts';
+import { isOwnerKey, OWNER_PREFIXES } from '../shared/core/owner-key.ts';
 import type { Manifests } from '../shared/manifests/manifests.ts';
 import { watchFolder } from '../shared/manifests/watch.ts';
 import type { QueueHandler } from '../shared/triggers/queue.ts';
@@ -7,6 +7,7 @@ import { invocation } from './invocation.ts';
 import { sqsEvent } from './worker.ts';
 
 const TIMEOUT_MS = 60_000;
+const AGAIN_MS = 1_000;
 
 /** How often the folder is compared with what was announced: the watcher of the system may miss a change. */
 const SWEEP_MS = 1_000;
@@ -31,11 +32,17 @@ export async function startNotifier(
     count += 1;
     const id = `notification-${count}`;
     const run = handler(sqsEvent(id, body, 1, 'notifications'), invocation('register-bucket', TIMEOUT_MS, id))
+      .then(({ batchItemFailures }) => (batchItemFailures.length > 0 ? tryAgain(key) : undefined))
       .catch((thrown: unknown) =>
         log.error('notification failed; the next pass sees the change', { reason: String(thrown) }),
       )
       .finally(() => running.delete(run));
     running.add(run);
+  }
+
+  /** What S3's queue does: deliver again, and in the end keep it as a dead letter. */
+  async function tryAgain(key: string): Promise<void> {
+    if (isOwnerKey(key)) await services.queue.send({ kind: 'converge', owner: key }, { delayMs: AGAIN_MS });
   }
 
   const watch = await watchFolder(

@@ -1,12 +1,15 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { asFailure } from '../shared/core/failure.ts';
 import type { JsonObject } from '../shared/core/json.ts';
 import type { Log } from '../shared/log.ts';
 import type { Settings } from '../shared/settings.ts';
+import { notedReason } from '../shared/triggers/letter.ts';
 import { type EmbeddedServices, embeddedServices } from '../shared/wiring.ts';
 import { entries } from './entries.ts';
 import { startHost } from './host.ts';
 import { invocation } from './invocation.ts';
+import { FAILED_PASS } from './letters.ts';
 import { ensureLinksKey } from './links-key.ts';
 import { lockDataDir } from './lock.ts';
 import { startNotifier } from './notifier.ts';
@@ -55,13 +58,20 @@ export async function startRuntime(settings: Settings, options: { readonly log?:
     closing.push(() => services.close());
     await services.queue.releaseHeld();
 
-    const worker = startWorker(services.queue, entries['register-worker'].open(services));
+    const worker = startWorker(services.queue, entries['register-worker'].open(services), (id) =>
+      notedReason(id, services.ledger),
+    );
     closing.push(() => worker.close());
     const notifier = await startNotifier(services, entries['register-bucket'].open(services));
     closing.push(() => notifier.close());
     const schedule = entries['scheduled-reconcile'].open(services);
     const reconcile = async () => {
-      await schedule({}, invocation('scheduled-reconcile', RECONCILE_TIMEOUT_MS, `pass-${Date.now()}`));
+      await schedule({}, invocation('scheduled-reconcile', RECONCILE_TIMEOUT_MS, `pass-${Date.now()}`)).catch(
+        async (thrown: unknown) => {
+          await services.queue.bury(JSON.stringify({ kind: FAILED_PASS }), asFailure(thrown).message);
+          throw thrown;
+        },
+      );
       // What a table's time to live does in AWS.
       await services.ledger.sweep(Math.floor(Date.now() / 1_000));
     };

@@ -13,8 +13,12 @@ export interface Worker {
   close(): Promise<void>;
 }
 
-/** Hands queued messages to the worker function, as the platform's event source does. */
-export function startWorker(queue: SqliteQueue, handler: QueueHandler): Worker {
+/** Hands queued messages to the worker function, as the platform's event source does. `reasonOf` says why one failed. */
+export function startWorker(
+  queue: SqliteQueue,
+  handler: QueueHandler,
+  reasonOf: (id: string) => Promise<string | undefined>,
+): Worker {
   let closed = false;
   const busy = new Set<Promise<void>>();
   const loop = (async () => {
@@ -40,7 +44,7 @@ export function startWorker(queue: SqliteQueue, handler: QueueHandler): Worker {
       await queue.retry(
         id,
         Math.min(60_000, 1_000 * 2 ** attempt),
-        'the function reported the message as failed; its log line has the reason',
+        (await reasonOf(id)) ?? 'the function reported the message as failed; its log line has the reason',
       );
   }
 

@@ -18,6 +18,7 @@ export function directory(ledger: Graph, naming: Naming | undefined, reader: Uni
   const identities = new Set<string>();
   const sets: (readonly string[])[] = [];
   const known = new Set<string>();
+  const shown = new Set(ledger.nodes.map((node) => node.id));
   let groups: NameGroups | undefined;
 
   function put(names: readonly string[], identity?: string): void {
@@ -27,7 +28,11 @@ export function directory(ledger: Graph, naming: Naming | undefined, reader: Uni
     groups = undefined;
   }
   const current = (): NameGroups => {
-    groups ??= groupNames(sets, (name) => identities.has(name));
+    groups ??= groupNames(
+      sets,
+      (name) => identities.has(name),
+      (name) => shown.has(name),
+    );
     return groups;
   };
   for (const { id, names } of ledger.nodes) put([id, ...names], names.includes(id) ? undefined : id);

@@ -100,13 +100,9 @@ export async function expand(
     at += names.length;
     const pages = await reader.at(names, direction, room);
     // Afterwards, for only what these units do not tell is asked.
-    for (const unit of await reader.alike(names)) {
-      telling.set(unit.id, unit);
-      for (const table of [...unit.from, ...unit.to]) {
-        const all = namesOf(table, unit.vendor);
-        if (all.some((name) => names.includes(name))) for (const name of all) add(name, seen, queue);
-      }
-    }
+    for (const unit of await reader.alike(names)) telling.set(unit.id, unit);
+    // Further names of the same dataset: followed at once, they are no step away.
+    for (const name of names) for (const other of reader.othersOf(name)) add(other, seen, queue);
     for (const name of names) {
       const page = pages.get(name);
       if (page?.more) unread.push(name);
@@ -123,8 +119,6 @@ export async function expand(
         entered.set(unit.id, at);
         const side = direction === 'upstream' ? at.to : at.from;
         for (const table of here) side.add(near.indexOf(table));
-        // Further names of the same dataset: followed at once, they are no step away.
-        for (const other of here.flatMap((table) => namesOf(table, unit.vendor))) add(other, seen, queue);
         for (const other of far.flatMap((table) => namesOf(table, unit.vendor))) add(other, seen, next);
       }
     }

@@ -50,7 +50,7 @@ export async function search(
     look([...(up.get(q)?.units ?? []), ...(down.get(q)?.units ?? []), ...alike]);
   }
   let place: Place | undefined = placeOf(after) ?? { entry: word === undefined ? 'units' : 'word' };
-  for (let looked = 0; place !== undefined; looked += PAGE) {
+  for (let looked = 0, on = 0; place !== undefined; ) {
     const entry = place.entry === 'word' ? word : undefined;
     const page = await reader.page({
       limit: PAGE,
@@ -58,13 +58,11 @@ export async function search(
       ...(place.after === undefined ? {} : { after: place.after }),
     });
     look(page.items);
+    looked += PAGE;
+    if (entry === undefined) on += PAGE;
     if (page.next !== undefined) place = { entry: place.entry, after: page.next };
     else place = place.entry === 'word' ? { entry: 'units' } : undefined;
-    if (
-      nodes.length >= limit ||
-      looked + PAGE >= (nodes.length > 0 && place?.entry === 'units' ? LOOKED_ON : LOOKED_AT)
-    )
-      break;
+    if (nodes.length >= limit || looked >= LOOKED_AT || (nodes.length > 0 && on >= LOOKED_ON)) break;
   }
   const found = nodes.sort((a, b) => rank(a, q) - rank(b, q) || (a.id < b.id ? -1 : 1));
   if (place === undefined) return { nodes: found };

@@ -1,3 +1,4 @@
+import { namesOf } from '../../shared/core/graph.ts';
 import { type Direction, edgeEntry, identityEntry, ownNameEntry } from '../../shared/core/unit-index.ts';
 import { decodeUnit, type UnitState, type UnitTable } from '../../shared/core/unit-state.ts';
 import type { Ledger, Page } from '../../shared/ledger/ledger.ts';
@@ -17,6 +18,8 @@ export interface UnitReader {
   at(names: readonly string[], direction: Direction, most: number): Promise<Map<string, UnitsAtName>>;
   /** Units that tell further names of these datasets, as far as no unit read before has told them. */
   alike(names: readonly string[]): Promise<readonly UnitState[]>;
+  /** Other names of a dataset, as units that were read so far tell. */
+  othersOf(name: string): Iterable<string>;
   byKey(keys: readonly string[]): Promise<UnitState[]>;
   /** A page of all units, or of those with another index entry. */
   page(options: { readonly entry?: string; readonly after?: string; readonly limit: number }): Promise<Page<UnitState>>;
@@ -31,6 +34,7 @@ export function ledgerReader(ledger: Ledger): UnitReader {
   const known = new Map<string, UnitState | undefined>();
   /** Index entries that tell of names which are known already, or were asked for. */
   const told = new Set<string>();
+  const others = new Map<string, Set<string>>();
 
   async function byKey(keys: readonly string[]): Promise<UnitState[]> {
     const missing = [...new Set(keys.filter((key) => !known.has(key)))];
@@ -51,6 +55,12 @@ export function ledgerReader(ledger: Ledger): UnitReader {
   }
 
   function learn(table: UnitTable, vendor: string): void {
+    const names = namesOf(table, vendor);
+    for (const each of names.length < 2 ? [] : names) {
+      const known = others.get(each) ?? new Set();
+      others.set(each, known);
+      for (const other of names) known.add(other);
+    }
     const name = table.dataset ?? table.same;
     if (name !== undefined) told.add(identityEntry(`${vendor}:${table.name}`)).add(ownNameEntry(vendor, name));
   }
@@ -67,6 +77,7 @@ export function ledgerReader(ledger: Ledger): UnitReader {
 
   return {
     byKey,
+    othersOf: (name) => others.get(name) ?? [],
     async at(names, direction, most) {
       const found = await Promise.all(names.map((name) => ledger.find(edgeEntry(name, direction), { limit: most })));
       await byKey(found.flatMap(({ items }) => items));

@@ -32,7 +32,10 @@ export async function askDeep(deps: ConvergeDeps): Promise<void> {
  * Compares a share of the owners with what the vendors show, going on where the last pass ran out of time or budget. Gives what the report
  * says about it, undefined when nothing was to be done. Never throws: what cannot be verified now is verified another time.
  */
-export async function verifyDrift({ deps, settings, log }: Services, deadlineMs: number): Promise<JsonObject | undefined> {
+export async function verifyDrift(
+  { deps, settings, log }: Services,
+  deadlineMs: number,
+): Promise<JsonObject | undefined> {
   const { detectShare: share, heal, prune } = settings.drift;
   try {
     const row = await deps.ledger.get(KEY);

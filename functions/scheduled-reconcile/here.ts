@@ -53,10 +53,10 @@ interface Place {
 async function* due(deps: ConvergeDeps, start: string, here: Here, place: Place): AsyncGenerator<Finding> {
   const late = () => deps.now() + SHORTEST_SLICE_MS > here.deadlineMs;
   try {
-    for (const [after, until] of start === '' ? [['']] : [[start], ['', start]]) {
-      for await (const page of findings(deps, after ?? '')) {
+    for (const [after, until] of around(start)) {
+      for await (const page of findings(deps, after)) {
         for (const each of page) {
-          if (until !== undefined && !isBefore(each.found.owner, until)) return;
+          if (until !== undefined && !isUpTo(each.found.owner, until)) return;
           if (late()) {
             place.stopped = true;
             return;
@@ -72,8 +72,13 @@ async function* due(deps: ConvergeDeps, start: string, here: Here, place: Place)
   }
 }
 
+/** From the start to the end, then from the beginning to the start. */
+function around(start: string): readonly (readonly [after: string, until?: string])[] {
+  return start === '' ? [['']] : [[start], ['', start]];
+}
+
 /** Owners come in the order of their bytes; a place of an earlier pass is one of them. */
-function isBefore(owner: string, until: string): boolean {
+function isUpTo(owner: string, until: string): boolean {
   return Buffer.compare(Buffer.from(owner), Buffer.from(until)) <= 0;
 }
 

@@ -9,10 +9,19 @@ export function reportMarkdown(report: PassReport): string {
     failed === undefined
       ? `${complete ? 'Complete' : 'Not complete'} after ${seconds} s: ${counts['owners'] ?? 0} manifests seen.`
       : `**Failed** after ${seconds} s, and nothing was withdrawn because of that: ${text(failed)}`,
-    ...(left === undefined ? [] : [`Left for next time: ${text(left.reason)}.${left.after === undefined ? '' : ` Looked at up to ${code(left.after)}.`}`]),
+    ...(left === undefined
+      ? []
+      : [
+          `Left for next time: ${text(left.reason)}.${left.after === undefined ? '' : ` Looked at up to ${code(left.after)}.`}`,
+        ]),
     ...heldPart(report),
     ...list('Targets with problems', report.problems, ({ target, message }) => `${code(target)}: ${text(message)}`),
-    ...list('Failures', report.failures, ({ owner, reason }) => `${code(owner)}: ${text(reason)}`, report.more.failures),
+    ...list(
+      'Failures',
+      report.failures,
+      ({ owner, reason }) => `${code(owner)}: ${text(reason)}`,
+      report.more.failures,
+    ),
     ...list(
       'To be looked at',
       report.attention,
@@ -46,7 +55,10 @@ function list<T>(title: string, items: readonly T[], line: (item: T) => string, 
 function numbers(title: string, counts: Readonly<Record<string, number>>): string[] {
   const rows = Object.entries(counts);
   if (rows.length === 0) return [];
-  return [`## ${title}`, ['| | |', '|---|--:|', ...rows.map(([name, number]) => `| ${text(name)} | ${number} |`)].join('\n')];
+  return [
+    `## ${title}`,
+    ['| | |', '|---|--:|', ...rows.map(([name, number]) => `| ${text(name)} | ${number} |`)].join('\n'),
+  ];
 }
 
 function facts(title: string, values: Readonly<Record<string, unknown>>): string[] {

@@ -47,7 +47,11 @@ export interface HeldReport {
   readonly owners: number;
   readonly edges: number;
   /** The exact request that releases it. */
-  readonly release: { readonly method: 'POST'; readonly path: '/reconcile'; readonly body: { readonly release: string } };
+  readonly release: {
+    readonly method: 'POST';
+    readonly path: '/reconcile';
+    readonly body: { readonly release: string };
+  };
 }
 
 export interface Reported {

@@ -61,7 +61,11 @@ export async function sweepStatuses({ deps, settings, log }: Services, deadlineM
   async function save(place: Pick<Sweep, 'after'>): Promise<void> {
     const sweep = { ...place, endedAt: deps.now() };
     // Another pass may have written it meanwhile; its place is as good.
-    await commit(deps.ledger, { key: KEY, rev: deps.id(), body: { kind: 'sweep', version: 1, sweep } }, row?.rev ?? null);
+    await commit(
+      deps.ledger,
+      { key: KEY, rev: deps.id(), body: { kind: 'sweep', version: 1, sweep } },
+      row?.rev ?? null,
+    );
   }
 
   async function sweepPage(keys: readonly string[]): Promise<number> {

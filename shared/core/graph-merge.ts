@@ -6,9 +6,11 @@ import { groupNames } from './same-names.ts';
 export function mergedGraph(first: Graph, second: Graph): Graph {
   const all = [...first.nodes, ...second.nodes];
   const identities = new Set(all.filter((node) => !node.names.includes(node.id)).map((node) => node.id));
+  const ids = new Set(all.map((node) => node.id));
   const groups = groupNames(
     all.map((node) => [node.id, ...node.names]),
     (name) => identities.has(name),
+    (name) => ids.has(name),
   );
   const nodes = new Map<string, GraphNode>();
   for (const node of all) {

@@ -105,14 +105,20 @@ interface Building {
 /** Names that stand for one table, over all tables of the units: what shares a name, or is given as the same, is one. */
 export function nameGroups(units: readonly UnitState[]): NameGroups {
   const identities = new Set<string>();
+  const primaries = new Set<string>();
   const sets: string[][] = [];
   for (const unit of units) {
     for (const table of [...unit.from, ...unit.to]) {
       if (table.dataset !== undefined) identities.add(table.dataset);
+      else if (table.same !== undefined) primaries.add(table.same);
       sets.push(namesOf(table, unit.vendor));
     }
   }
-  return groupNames(sets, (name) => identities.has(name));
+  return groupNames(
+    sets,
+    (name) => identities.has(name),
+    (name) => primaries.has(name),
+  );
 }
 
 /** Units as one graph; edges that several units share become one, nodes and edges are sorted. */

@@ -6,8 +6,12 @@ export interface NameGroups {
   othersOf(id: string): readonly string[];
 }
 
-/** Groups names: two sets that share one are one group (union-find, near linear). `preferred` says which may stand for it. */
-export function groupNames(sets: Iterable<readonly string[]>, preferred: (name: string) => boolean): NameGroups {
+/** Groups names: two sets that share one are one group (union-find, near linear). `preferred` says which may stand for it, `otherwise` which if there is none. */
+export function groupNames(
+  sets: Iterable<readonly string[]>,
+  preferred: (name: string) => boolean,
+  otherwise: (name: string) => boolean = () => false,
+): NameGroups {
   const parent = new Map<string, string>();
   const rootOf = (name: string): string => {
     let root = name;
@@ -38,7 +42,7 @@ export function groupNames(sets: Iterable<readonly string[]>, preferred: (name: 
   const others = new Map<string, readonly string[]>();
   for (const [root, names] of members) {
     names.sort();
-    const id = names.find(preferred) ?? names[0] ?? root;
+    const id = names.find(preferred) ?? names.find(otherwise) ?? names[0] ?? root;
     ids.set(root, id);
     // A vendor's name is worth telling even when it is the id.
     others.set(

@@ -14,7 +14,10 @@ function indexedName(table: UnitTable, vendor: string): string {
 
 const ownName = (table: UnitTable, vendor: string): string => `${vendor}:${table.name}`;
 
-/** Entry of the units that a dataset feeds (downstream), or that feed it (upstream). One entry per table and side, so a hub with many readers costs nothing to whoever asks for its sources. */
+/**
+ * Entry of the units that a dataset feeds (downstream), or that feed it (upstream). One per table and side, so that a hub with many
+ * readers costs nothing to whoever asks for its sources.
+ */
 export function edgeEntry(name: string, direction: Direction): string {
   return direction === 'downstream' ? `feeds:${name}` : `fed:${name}`;
 }

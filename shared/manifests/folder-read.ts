@@ -176,11 +176,12 @@ async function unchanged<T>(
   }
 }
 
-async function hashOf(handle: FileHandle): Promise<string> {
+async function hashOf(handle: FileHandle, found: BigIntStats): Promise<string> {
   const hash = createHash('sha256');
-  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  // Most files are small: a large buffer for each would cost more than reading them.
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Number(found.size) + 1));
   for (;;) {
-    const { bytesRead } = await handle.read(chunk, 0, CHUNK_BYTES);
+    const { bytesRead } = await handle.read(chunk, 0, chunk.length);
     if (bytesRead === 0) return hash.digest('hex').slice(0, 32);
     hash.update(chunk.subarray(0, bytesRead));
   }

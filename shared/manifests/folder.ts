@@ -39,7 +39,10 @@ export function folderManifests(folder: string, options: FolderOptions = {}): Ma
   const root = folderRoot(rootPath);
   const files = fileReader({ now, sleep: options.sleep ?? ((ms) => sleep(ms)) });
   const durableFolders = new Set<string>();
-  const listings = new Map<string, { readonly walk: AsyncGenerator<Found>; readonly first: Found; readonly at: number }>();
+  const listings = new Map<
+    string,
+    { readonly walk: AsyncGenerator<Found>; readonly first: Found; readonly at: number }
+  >();
   let temporaryReady: Promise<string> | undefined;
 
   /** Runs `look` at the file of `key`, twice if it is not there: in between, the folder was seen to be in order. */

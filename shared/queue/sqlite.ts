@@ -1,14 +1,6 @@
 import type { SqliteFile } from '../ledger/sqlite-file.ts';
+import type { DeadLetter } from './dead-letters.ts';
 import type { Delivery, Queue, QueueReceiver } from './queue.ts';
-
-/** A message that failed too often. It waits here until somebody replays or drops it. */
-export interface DeadLetter {
-  readonly id: string;
-  readonly body: string;
-  /** What was said at the last failure. */
-  readonly reason: string;
-  readonly attempts: number;
-}
 
 /** The embedded queue: both sides, and what only it needs. */
 export interface SqliteQueue extends Queue, QueueReceiver {
@@ -16,6 +8,8 @@ export interface SqliteQueue extends Queue, QueueReceiver {
   deadLetters(limit?: number): Promise<readonly DeadLetter[]>;
   /** Sends a dead letter again, due now, with a fresh count of attempts; false if there is none of that id. */
   replay(id: string): Promise<boolean>;
+  /** Makes a dead letter of what was no message; one of the same body stays one, with the newer reason. */
+  bury(body: string, reason: string): Promise<void>;
   /** Forgets a dead letter; false if there is none of that id. */
   drop(id: string): Promise<boolean>;
   /** Epoch milliseconds at which the next message is due (hidden ones included); undefined when there is none. */
@@ -69,6 +63,11 @@ export function sqliteQueue(file: SqliteFile, options: SqliteQueueOptions): Sqli
     release: database.prepare('UPDATE message SET held = 0, due_ms = ? WHERE held = 1'),
     next: database.prepare('SELECT min(due_ms) AS due FROM message'),
     deadLetters: database.prepare('SELECT id, body, reason, attempts FROM dead_letter ORDER BY id LIMIT ?'),
+    buryNew: database.prepare(
+      // One sequence for both tables, so that an id never stands for two of them.
+      'INSERT INTO dead_letter (id, body, reason, attempts) VALUES (?, ?, ?, 1)',
+    ),
+    again: database.prepare('UPDATE dead_letter SET attempts = attempts + 1, reason = ? WHERE body = ?'),
     deadLetter: database.prepare('SELECT body FROM dead_letter WHERE id = ?'),
     forget: database.prepare('DELETE FROM dead_letter WHERE id = ?'),
   }));
@@ -148,6 +147,15 @@ export function sqliteQueue(file: SqliteFile, options: SqliteQueueOptions): Sqli
         sql.send.run(String(columns['body']), now());
         sql.forget.run(Number(id));
         return true;
+      });
+    },
+
+    async bury(body, reason) {
+      await file.commit(() => {
+        if (Number(sql.again.run(reason, body).changes) > 0) return;
+        const { lastInsertRowid } = sql.send.run(body, now());
+        sql.remove.run(lastInsertRowid);
+        sql.buryNew.run(lastInsertRowid, body, reason);
       });
     },
 

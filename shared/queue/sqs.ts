@@ -66,11 +66,13 @@ export function sqsQueue(queueUrl: string, options: SqsOptions = {}): Queue {
 
   return {
     async sendMany(messages, { delayMs = 0 } = {}) {
-      const entries = messages.map((message, at): SendMessageBatchRequestEntry => ({
-        Id: String(at),
-        MessageBody: ascii(JSON.stringify(message)),
-        DelaySeconds: delaySeconds(delayMs),
-      }));
+      const entries = messages.map(
+        (message, at): SendMessageBatchRequestEntry => ({
+          Id: String(at),
+          MessageBody: ascii(JSON.stringify(message)),
+          DelaySeconds: delaySeconds(delayMs),
+        }),
+      );
       // A session each: they share no deadline, because there may be many of them.
       await pMap(batches(entries), (batch) => sendBatch(batch, open()), { concurrency: BATCHES_AT_ONCE });
     },

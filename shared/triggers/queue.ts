@@ -5,6 +5,7 @@ import { asFailure, Failure } from '../core/failure.ts';
 import type { IntakeMessage, Message, PassMessage } from '../queue/queue.ts';
 import type { Services } from '../wiring.ts';
 import { invocationLog } from './invocation-log.ts';
+import { noteReason } from './letter.ts';
 import { changedKeys } from './s3-event.ts';
 
 export type QueueHandler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
@@ -67,10 +68,9 @@ function eachRecord(handle: (record: SQSRecord, services: Services, deadlineMs: 
                 checkTime(services, deadlineMs);
                 await handle(record, services, deadlineMs);
               } catch (thrown) {
-                services.log.error('message failed; it will be delivered again', {
-                  id: record.messageId,
-                  reason: asFailure(thrown).message,
-                });
+                const reason = asFailure(thrown).message;
+                services.log.error('message failed; it will be delivered again', { id: record.messageId, reason });
+                await noteReason(record.messageId, reason, services);
                 failed.push({ itemIdentifier: record.messageId });
               }
             },

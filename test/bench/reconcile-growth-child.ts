@@ -33,9 +33,13 @@ const target: Target = { name: 'dataphin', vendor, account: 'a', secret: {}, cli
 const deps = { ...services.deps, targets: async () => ({ list: [target], problems: [] }) };
 
 if (input.step === 'seed') {
-  for (let team = 0; team < 100; team += 1) mkdirSync(join(services.bucket, 'manifests', `team-${team}`), { recursive: true });
+  for (let team = 0; team < 100; team += 1)
+    mkdirSync(join(services.bucket, 'manifests', `team-${team}`), { recursive: true });
   for (let at = 0; at < owners; at += 1) {
-    writeFileSync(join(services.bucket, ownerOf(at)), `{ "version": 1, "lineage": [], "job": { "namespace": "n", "name": "${at}" } }`);
+    writeFileSync(
+      join(services.bucket, ownerOf(at)),
+      `{ "version": 1, "lineage": [], "job": { "namespace": "n", "name": "${at}" } }`,
+    );
   }
   // The listing gives a file's etag only once it has been left alone for a moment.
   await new Promise((done) => setTimeout(done, 600));
@@ -65,7 +69,11 @@ if (input.step === 'seed') {
       });
       write(ownerKey(key), body, entries);
       for (const id of ids) {
-        write(`unit/${id}`, { kind: 'unit', id, owner: key, filler: 'x'.repeat(300) }, ['units', 'account:a', `feeds:${id}`]);
+        write(`unit/${id}`, { kind: 'unit', id, owner: key, filler: 'x'.repeat(300) }, [
+          'units',
+          'account:a',
+          `feeds:${id}`,
+        ]);
       }
     }
     after = page.next;

@@ -87,12 +87,22 @@ describe('what is sent to SQS', () => {
     sqs.on(SendMessageBatchCommand).resolves({ Successful: [], Failed: [] });
     const small = Array.from({ length: 23 }, (_, at) => ({ kind: 'converge', owner: `${at}` }) as const);
     await sqsQueue(URL).sendMany(small, { delayMs: 1_500 });
-    const large = Array.from({ length: 3 }, (_, at) => ({ kind: 'converge', owner: `${at}${'x'.repeat(120_000)}` }) as const);
+    const large = Array.from(
+      { length: 3 },
+      (_, at) => ({ kind: 'converge', owner: `${at}${'x'.repeat(120_000)}` }) as const,
+    );
     await sqsQueue(URL).sendMany(large);
     const requests = sqs.commandCalls(SendMessageBatchCommand).map(({ args }) => args[0].input.Entries ?? []);
     expect(requests.map((entries) => entries.length)).toEqual([10, 10, 3, 2, 1]);
     expect(requests[0]?.[0]).toEqual({ Id: '0', MessageBody: '{"kind":"converge","owner":"0"}', DelaySeconds: 2 });
-    expect(new Set(requests.slice(0, 3).flat().map((each) => each.MessageBody)).size).toBe(23);
+    expect(
+      new Set(
+        requests
+          .slice(0, 3)
+          .flat()
+          .map((each) => each.MessageBody),
+      ).size,
+    ).toBe(23);
     sqs.restore();
   });
 
@@ -111,7 +121,9 @@ describe('what is sent to SQS', () => {
     sqs.on(SendMessageBatchCommand).resolves(failed(true));
     await expect(sqsQueue(URL).sendMany(messages)).rejects.toMatchObject({ kind: 'rejected' });
     sqs.on(SendMessageBatchCommand).resolves(failed(false));
-    await expect(sqsQueue(URL, { sleep: async () => {} }).sendMany(messages)).rejects.toMatchObject({ kind: 'throttled' });
+    await expect(sqsQueue(URL, { sleep: async () => {} }).sendMany(messages)).rejects.toMatchObject({
+      kind: 'throttled',
+    });
     sqs.restore();
   });
 

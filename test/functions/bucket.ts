@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { compareUtf8 } from '../../shared/ledger/keys.ts';
 import type { Manifests, StoredObject } from '../../shared/manifests/manifests.ts';
 
 /** A bucket in memory. */
@@ -17,8 +18,8 @@ export function bucket(): Manifests {
     delete: async (key) => void objects.delete(key),
     async list(prefix, { after = '', limit = 1_000 } = {}) {
       const found = [...objects.values()]
-        .filter(({ key }) => key.startsWith(prefix) && key > after)
-        .sort((a, b) => (a.key < b.key ? -1 : 1));
+        .filter(({ key }) => key.startsWith(prefix) && compareUtf8(key, after) > 0)
+        .sort((a, b) => compareUtf8(a.key, b.key));
       const items = found.slice(0, limit);
       const last = items.at(-1);
       return found.length > limit && last ? { items, next: last.key } : { items };

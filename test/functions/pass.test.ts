@@ -87,7 +87,11 @@ it('goes on where it ran out of time, and reports the whole', async () => {
   expect(place.queue.filter(({ message }) => message.kind === 'pass')).toHaveLength(1);
   const later = await place.drain();
   expect(later.sort()).toEqual(owners);
-  expect(await place.report()).toMatchObject({ complete: true, startedAt: first.startedAt, counts: { owners: 1_300, sent: 1_300 } });
+  expect(await place.report()).toMatchObject({
+    complete: true,
+    startedAt: first.startedAt,
+    counts: { owners: 1_300, sent: 1_300 },
+  });
 });
 
 it('begins again for whoever asks while it is going on', async () => {

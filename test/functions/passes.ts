@@ -1,6 +1,6 @@
+import { work } from '../../functions/register/register.ts';
 import { pass } from '../../functions/scheduled-reconcile/pass.ts';
 import type { PassReport } from '../../functions/scheduled-reconcile/report.ts';
-import { work } from '../../functions/register/register.ts';
 import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/policy.ts';
@@ -88,14 +88,15 @@ export class Place {
   private target(touch: (what: string) => void): Target {
     const vendor = vendors.find((each) => each.name === 'dataphin');
     if (!vendor) throw new Error('no dataphin');
-    const call = (apply: (table: string) => void) => async (unit: { readonly to: readonly { readonly name: string }[] }) => {
-      touch('vendor');
-      const table = unit.to[0]?.name ?? '';
-      this.called.push(table);
-      apply(table);
-      touch('vendor answered');
-      return { receipt: 'r', ambiguous: false };
-    };
+    const call =
+      (apply: (table: string) => void) => async (unit: { readonly to: readonly { readonly name: string }[] }) => {
+        touch('vendor');
+        const table = unit.to[0]?.name ?? '';
+        this.called.push(table);
+        apply(table);
+        touch('vendor answered');
+        return { receipt: 'r', ambiguous: false };
+      };
     const client = {
       register: call((table) => this.shown.add(table)),
       withdraw: call((table) => this.shown.delete(table)),

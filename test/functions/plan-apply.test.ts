@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { Failure } from '../../shared/core/failure.ts';
+import { NO_NAMING } from '../../shared/core/naming.ts';
 import { isEmpty } from '../../shared/core/plan-document.ts';
 import { planMarkdown } from '../../shared/formats/plan-markdown.ts';
 import { manifest, pairs } from './local.ts';
@@ -277,4 +279,35 @@ it('leaves out an owner whose edge somebody outside the plan lets go of while it
   };
   expect(await world.apply(plan.checksum)).toMatchObject({ differs: [A], outcomes: { differs: 1 } });
   expect(world.at()).toContain('odps.300000001.p.x -> odps.300000001.p.y');
+});
+
+it('takes nothing that cannot be read or named for gone', async () => {
+  const world = planWorld();
+  await world.put(A, manifest(pairs('a', 3)));
+  await world.put(B, manifest(pairs('b', 3)));
+  await world.settle([A, B]);
+  await world.put(A, '{ "version": 1, "lineage": [');
+  const broken = await world.plan();
+  expect(broken.summary).toMatchObject({ withdraw: 0, unchanged: 6 });
+  expect(broken.problems).toMatchObject([{ owner: A }]);
+  expect(broken.changes).toEqual([]);
+
+  const naming = async () => ({ etag: 'other', problems: [{ path: 'rules', message: 'no list' }] });
+  world.deps.naming = naming;
+  const unnamed = await world.plan();
+  expect(unnamed.summary).toMatchObject({ withdraw: 0, unchanged: 6 });
+  expect(unnamed.problems.map((each) => each.owner)).toEqual([A, B]);
+
+  world.deps.naming = async () => ({ etag: 'none', naming: NO_NAMING });
+  const message = 'secret lineage/dataphin: it is gone';
+  world.deps.targets = async () => ({ list: [], problems: [{ target: 'dataphin', message, registers: true }] });
+  await world.remove(B);
+  const lost = await world.plan();
+  expect(lost.summary).toMatchObject({ withdraw: 0, held: 3 });
+  expect(lost.changes[0]?.reason).toBe('withdraw: dataphin cannot be used now, so nothing is withdrawn there');
+
+  world.deps.manifests.list = async () => {
+    throw new Failure('unavailable', 'the bucket cannot be listed');
+  };
+  await expect(world.plan()).rejects.toThrow('the bucket cannot be listed');
 });

@@ -225,6 +225,13 @@ describe('search', () => {
     expect(second.partial).toBeUndefined();
   });
 
+  it('is complete, and says nothing of more, in a small graph', async () => {
+    const { services } = await graphLedger([edge('shop.orders_raw', 'shop.reorders')]);
+    const found = await lineage({ ...ASK, q: 'orders' }, services);
+    expect(found.nodes.map((node) => node.id)).toEqual(['dataphin:shop.reorders', 'dataphin:shop.orders_raw']);
+    expect(found).not.toHaveProperty('next');
+  });
+
   it('finds the beginning of a word without going through the graph', async () => {
     const { services, reads } = await graphLedger([
       ...Array.from({ length: 3_000 }, (_, at) => edge(`a${at}`, `b${at}`)),

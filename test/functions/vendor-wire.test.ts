@@ -370,3 +370,20 @@ it('loses nothing when calls for one pair come at the same time', async () => {
   expect(codes).toEqual(names.map(() => 'OK'));
   expect((await runtime.dataphin())[0]?.columns.map(([from]) => from).sort()).toEqual([...names].sort());
 });
+
+it('leaves what another manifest declares, and says so', async () => {
+  const runtime = await started();
+  const other = JSON.stringify({
+    version: 1,
+    targets: ['dataphin'],
+    datasets: { a: { dataphin: { guid: guid('table1') } }, b: { dataphin: { guid: guid('table2') } } },
+    lineage: [{ from: 'a', to: 'b', columns: { x: 'a' } }],
+  });
+  expect((await runtime.request('PUT', '/manifests/other.json', other)).status).toBe(200);
+  const call = dataphinClient(runtime.runtime.url, KEYS);
+  expect(codeOf(await call('DeleteRegisterLineage', command()))).toBe('404 RegisterLineageNotExist');
+  expect(codeOf(await call('AddRegisterLineage', command([['b', 'y']])))).toBe('OK');
+  const gone = await call('DeleteRegisterLineage', command());
+  expect(gone).toMatchObject({ ok: true, body: { Message: expect.stringContaining('manifests/other.json') } });
+  expect(await runtime.dataphin()).toMatchObject([{ columns: [['a', 'x']] }]);
+});

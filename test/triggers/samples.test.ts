@@ -20,6 +20,7 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   'register-worker': { batchItemFailures: [] },
   'fetch-http': { statusCode: 200, body: expect.stringContaining('visits_daily') },
   'fetch-web': { statusCode: 403 },
+  'vendor-wire': { statusCode: 404, body: expect.stringContaining('InvalidAccessKeyId.NotFound') },
   'reconcile-http': { statusCode: 200, body: expect.stringContaining('"owners": 1') },
   'scheduled-reconcile': undefined,
   'delete-http': { statusCode: 200, body: expect.stringContaining('"withdrawn"') },

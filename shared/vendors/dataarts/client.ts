@@ -1,3 +1,4 @@
+import { Failure } from '../../core/failure.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { attempts } from '../../http/retry.ts';
 import type { HttpAnswer } from '../../http/transport.ts';
@@ -101,7 +102,15 @@ function bulkVerbs(reading: BulkReading): Required<Pick<VendorClient, 'locate' |
   return {
     locate: (call, options) => locateNodes(call, reading, options),
     verify: verifyNodes(reading),
-    everything: async (options) => lineageOf([...(await readBulk(reading, options)).values()].flat()),
+    everything: async (options) => {
+      try {
+        return lineageOf([...(await readBulk(reading, options)).values()].flat());
+      } catch (thrown) {
+        if (!(thrown instanceof Failure) || thrown.kind !== 'missing') throw thrown;
+        const message = `${thrown.message} Or this project has not been invited: Huawei opens ShowLineageBulk on request.`;
+        throw new Failure('missing', message, { cause: thrown });
+      }
+    },
   };
 }
 

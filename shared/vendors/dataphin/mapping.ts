@@ -68,14 +68,14 @@ export function units(input: MappingInput): Mapping {
       });
     });
   }
-  return { units: [...pairs.values()].map((pair) => unitOf(pair, input.account)), unresolved };
+  return { units: [...pairs.values()].map((pair) => unitOf(pair, input.account, unresolved)), unresolved };
 }
 
 function newPair(source: Table, target: Table): Pair {
   return { source, target, columns: [], options: [], paths: [], warnings: [] };
 }
 
-function unitOf(pair: Pair, account: string): Unit {
+function unitOf(pair: Pair, account: string, unresolved: Unresolved[]): Unit {
   const { options, conflicts } = mergeOptions(pair.options);
   const warnings = [
     ...pair.warnings,
@@ -89,7 +89,7 @@ function unitOf(pair: Pair, account: string): Unit {
     from: [pair.source.table],
     to: [pair.target.table],
     spec: { source: pair.source.ref as JsonObject, target: pair.target.ref as JsonObject },
-    columns: together(pair.columns),
+    columns: within(together(pair.columns), pair, unresolved),
     options,
     quietOptions: QUIET_OPTIONS,
     paths: pair.paths,
@@ -125,6 +125,22 @@ function columnsOf(
     );
   }
   return columns;
+}
+
+/** Column pairs that one pair of tables may have: each call rewrites what the ledger knows about all of them. */
+const MOST_COLUMNS = 10_000;
+
+/** What is beyond the limit is reported; the edge and the columns up to it are registered. */
+function within(columns: readonly ColumnEdge[], pair: Pair, unresolved: Unresolved[]): readonly ColumnEdge[] {
+  if (columns.length <= MOST_COLUMNS) return columns;
+  const { source, target, paths } = pair;
+  unresolved.push({
+    path: paths[0] ?? '',
+    from: source.table.name,
+    to: target.table.name,
+    reason: `it has ${columns.length} pairs of columns, and only the first ${MOST_COLUMNS} are registered. Declare the columns that matter; entries or manifests with other columns of the same two tables do not split it, a table in between does`,
+  });
+  return columns.slice(0, MOST_COLUMNS);
 }
 
 /** Each pair of columns once; direct if any entry says so. */

@@ -1,0 +1,155 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { reportMarkdown } from '../../functions/scheduled-reconcile/report-markdown.ts';
+import { encodeOwner, newOwner, ownerKey } from '../../shared/converge/owner.ts';
+import { ownerPages } from '../../shared/converge/owner-pages.ts';
+import { isOwnerKey } from '../../shared/core/owner-key.ts';
+import { compareUtf8 } from '../../shared/ledger/keys.ts';
+import { memoryLedger } from '../../shared/ledger/memory.ts';
+import { bucket } from './bucket.ts';
+import { pairs } from './local.ts';
+import { Place } from './passes.ts';
+
+const DAY_MS = 86_400_000;
+
+it('merges what is in the bucket with what is in the ledger, each once, in order, from any place', async () => {
+  const key = fc
+    .tuple(
+      fc.constantFrom('manifests/', 'http/', 'openlineage/n/', 'flink/', 'dataphin/'),
+      fc.stringMatching(/^[a-z.\-/\uffee\u{1f600}]{0,3}[ab]$/u),
+    )
+    .map(([prefix, name]) => `${prefix}${name}.json`)
+    .filter(isOwnerKey);
+  await fc.assert(
+    fc.asyncProperty(fc.uniqueArray(key, { maxLength: 30 }), fc.nat(), fc.nat(40), async (owners, which, from) => {
+      const [manifests, ledger] = [bucket(), memoryLedger()];
+      for (const [at, owner] of owners.entries()) {
+        const place = (which >> (at % 20)) % 3;
+        if (place !== 1) await manifests.put(owner, Buffer.from('x'), 'application/json');
+        const row = { key: ownerKey(owner), rev: 'r', ...encodeOwner(newOwner(owner)) };
+        if (place !== 0) await ledger.write(row, null);
+      }
+      const sorted = [...owners].sort(compareUtf8);
+      const after = sorted[from] ?? '';
+      const found: string[] = [];
+      for await (const page of ownerPages({ manifests, ledger }, after)) found.push(...page.map((each) => each.owner));
+      expect(found).toEqual(sorted.filter((owner) => compareUtf8(owner, after) > 0));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+it('reports what is held with its age and the request that releases it, as JSON and for people', async () => {
+  const place = new Place();
+  await place.put('manifests/a.json', pairs('a', 20));
+  await place.pass();
+  await place.drain();
+  await place.put('manifests/a.json', pairs('a', 5));
+  await place.pass();
+  await place.drain();
+  expect(place.shown.size).toBe(20);
+  place.now += 3 * DAY_MS;
+  await place.pass();
+  const report = await place.report();
+  expect(report).toMatchObject({
+    counts: { owners: 1, unchanged: 1 },
+    verdicts: { held: 1 },
+    edges: { held: 15 },
+    held: [{ owners: 1, edges: 15, ageSeconds: 3 * 86_400, reason: expect.stringContaining('75 %') }],
+  });
+  const markdown = Buffer.from((await place.manifests.get('status/reconcile/latest.md'))?.bytes ?? []).toString();
+  expect(markdown).toContain(`POST /reconcile {"release":"${report.held[0]?.id}"}`);
+  expect(markdown).toContain('3 days');
+  const named = await place.report(report.startedAt.replaceAll(':', '-'));
+  expect(named).toEqual(report);
+});
+
+it('writes nothing into Markdown that others could make markup of', () => {
+  const evil = '`|</td><img src=x onerror=1>\n# owned ``';
+  const text = reportMarkdown({
+    startedAt: '2026-11-21T00:00:00.000Z',
+    finishedAt: '2026-11-21T00:00:01.000Z',
+    complete: false,
+    failed: evil,
+    counts: { owners: 1 },
+    edges: {},
+    verdicts: {},
+    held: [],
+    attention: [{ owner: evil, state: 'failed' }],
+    failures: [{ owner: 'o', reason: evil }],
+    more: { held: 0, attention: 2, failures: 0 },
+    problems: [],
+    slowest: [],
+  });
+  expect(text).not.toMatch(/^# owned/m);
+  expect(text.replace(/(`+)(?!`).*?[^`]\1(?!`)/g, '')).not.toContain('<img');
+  expect(text).toContain('and 2 more');
+});
+
+it('forgets old reports, statuses of what is long gone, and parts a status has no longer; nothing else', async () => {
+  const place = new Place();
+  await place.put('manifests/gone.json', [['a', 'b']]);
+  await place.put('manifests/stays.json', [['c', 'd']]);
+  await place.pass();
+  await place.drain();
+  await place.manifests.delete('manifests/gone.json');
+  await place.pass();
+  await place.drain();
+  const part = 'status/manifests/stays.json.2.json';
+  await place.manifests.put(part, Buffer.from('{}'), 'application/json');
+  const statuses = async () => (await place.manifests.list('status/manifests/')).items.map(({ key }) => key);
+  const reports = async () => (await place.manifests.list('status/reconcile/')).items.map(({ key }) => key);
+  const all = ['status/manifests/gone.json.json', part, 'status/manifests/stays.json.json'];
+  expect((await statuses()).sort()).toEqual(all.sort());
+  const first = (await reports())[0];
+
+  place.now += 2 * DAY_MS;
+  await place.pass();
+  expect((await statuses()).sort()).toEqual(['status/manifests/gone.json.json', 'status/manifests/stays.json.json']);
+  expect(await reports()).toContain(first);
+  place.now += 15 * DAY_MS;
+  await place.pass();
+  expect(await reports()).not.toContain(first);
+  expect(await reports()).toContain('status/reconcile/latest.json');
+  place.now += 80 * DAY_MS;
+  await place.pass();
+  expect(await statuses()).toEqual(['status/manifests/stays.json.json']);
+});
+
+it('goes round from where it had to stop, when it does the work itself', async () => {
+  const place = new Place();
+  const owners = await place.fill(40);
+  const services = place.services({ spread: false });
+  place.ledgerMs = 400;
+  await place.pass(services, 30_000);
+  const some = place.shown.size;
+  expect([some > 0, some < 40]).toEqual([true, true]);
+  expect(await place.report()).toMatchObject({ complete: false, left: { after: owners[some - 1] } });
+  place.ledgerMs = 0;
+  // What lies before the place is looked at too.
+  await place.put(owners[0] as string, [['s0', 'other']]);
+  await place.pass(services);
+  expect(place.shown.size).toBe(40);
+  expect(place.shown.has('odps.300000001.p.other')).toBe(true);
+  expect(await place.report()).toMatchObject({ complete: true, counts: { owners: 40 } });
+});
+
+it('costs the same for each owner, however many there are', async () => {
+  const counted = async (count: number) => {
+    const place = new Place();
+    await place.fill(count);
+    await place.pass();
+    await place.drain();
+    const calls: Record<string, number> = {};
+    const touch = (what: string) => {
+      if (!what.endsWith('answered')) calls[what] = (calls[what] ?? 0) + 1;
+    };
+    await place.pass(place.services({ touch }));
+    return calls;
+  };
+  const [small, large] = [await counted(400), await counted(1_200)];
+  expect(large['ledger.getMany']).toBe((small['ledger.getMany'] ?? 0) * 3);
+  expect([small['ledger.write'], large['ledger.write']]).toEqual([2, 2]);
+  expect(large['manifests.get'] ?? 0).toBe(small['manifests.get'] ?? 0);
+  expect((large['manifests.list'] ?? 0) - (small['manifests.list'] ?? 0)).toBe(1);
+});
