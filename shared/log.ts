@@ -2,8 +2,12 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import type { JsonObject } from './core/json.ts';
 import { redactFields, redactText } from './redaction.ts';
 import type { LogLevel } from './settings.ts';
+import { currentTrace } from './trace.ts';
 
-/** Where a function tells what it does. Messages are constant sentences; what varies goes into fields. */
+/**
+ * Where a function tells what it does. Messages are constant sentences; what varies goes into fields. Every line carries the fields of the
+ * trace it is written in (`shared/trace.ts`), besides its own.
+ */
 export interface Log {
   debug(message: string, fields?: JsonObject): void;
   info(message: string, fields?: JsonObject): void;
@@ -20,15 +24,27 @@ export interface LogLine {
 }
 
 /**
- * One JSON object per line: debug and info on stdout, warn and error on stderr. Fields with secret-looking names are redacted.
+ * One JSON object per line: debug and info on stdout, warn and error on stderr. Fields with secret-looking names are redacted. In a trace that
+ * was sampled, everything is printed.
  *
  * Powertools keeps appended keys in the Logger instance, which concurrent functions of one process would share. Here each
  * call of `createLog` has its own instance, and nothing is ever appended to it: every line brings all its fields along.
  */
 export function createLog(options: { readonly service: string; readonly level: LogLevel }): Log {
-  const logger = new Logger({ serviceName: options.service, logLevel: options.level });
-  return toLog({}, ({ level, message, fields }) => logger[level](message, withoutReservedNames(fields)));
+  const { service: serviceName, level: least } = options;
+  const logger = new Logger({
+    serviceName,
+    logLevel: least === 'silent' ? 'silent' : 'debug',
+    // Which events are told in full is decided here, so its own rate is always 0 and says nothing.
+    jsonReplacerFn: (name, value: unknown) => (name === 'sampling_rate' ? undefined : value),
+  });
+  return toLog({}, ({ level, message, fields }) => {
+    if (RANK[level] < RANK[currentTrace()?.debug === true ? 'debug' : least]) return;
+    logger[level](message, withoutReservedNames(fields));
+  });
 }
+
+const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
 
 /** Says nothing. */
 export const silentLog: Log = toLog({}, () => {});
@@ -41,7 +57,11 @@ export function memoryLog(): Log & { readonly lines: readonly LogLine[] } {
 
 function toLog(bound: JsonObject, print: (line: LogLine) => void): Log {
   const at = (level: LogLine['level']) => (message: string, fields?: JsonObject) =>
-    print({ level, message: redactText(message), fields: redactFields({ ...bound, ...fields }) });
+    print({
+      level,
+      message: redactText(message),
+      fields: redactFields({ ...currentTrace()?.fields, ...bound, ...fields }),
+    });
   return {
     debug: at('debug'),
     info: at('info'),

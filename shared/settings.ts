@@ -27,6 +27,8 @@ export interface Settings {
   /** `UNKNOWN_WAIT`, given in seconds: how long after its sender's deadline an unanswered call may still be applied. */
   readonly unknownWaitMs: number;
   readonly logLevel: LogLevel;
+  /** `LOG_SAMPLE`, given in percent: share (0 to 1) of requests, messages and passes whose debug lines are printed, whatever the level. */
+  readonly logSample: number;
   /**
    * `MODES`: what may be done at which target, `dataphin=upsert-only,dataarts/finance=report-only`; `sync` for those not named. A setting
    * and not a key of the secret, because it holds nothing secret, belongs into a reviewed change, and simulated targets have no secret.
@@ -172,6 +174,7 @@ const schema = z.object({
   VANISH_GRACE: number({ from: 0, to: DAY_SECONDS }, 'seconds').optional(),
   UNKNOWN_WAIT: number({ from: 0, to: DAY_SECONDS }, 'seconds').default(120),
   LOG_LEVEL: choice(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  LOG_SAMPLE: number({ from: 0, to: 100 }, 'percent of the requests and messages').default(0),
   WITHDRAW_HOLD_RATIO: number({ from: 0, to: 1 }, '(0.3 is 30 %)').default(0.3),
   SINGLE_REMOVAL_LIMIT: number({ from: 0, to: 1_000_000, whole: true }, 'edges').default(100),
   SMALL_TARGET: number({ from: 0, to: 1_000_000, whole: true }, 'edges').default(10),
@@ -252,6 +255,7 @@ export function readSettings(environment: Environment = process.env): Settings {
     vanishGraceMs: milliseconds(values.VANISH_GRACE ?? (aws === undefined ? LOCAL_GRACE_SECONDS : AWS_GRACE_SECONDS)),
     unknownWaitMs: milliseconds(values.UNKNOWN_WAIT),
     logLevel: values.LOG_LEVEL,
+    logSample: values.LOG_SAMPLE / 100,
     modes: values.MODES,
     retention: {
       reportsMs: milliseconds(values.REPORT_RETENTION * DAY_SECONDS),

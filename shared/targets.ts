@@ -9,9 +9,11 @@ import { type AccountBudget, ledgerBudget } from './ledger/budget.ts';
 import { ledgerCircuit } from './ledger/circuit.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import type { Secrets } from './secrets/secrets.ts';
 import { guarded } from './vendors/guarded.ts';
 import { vendors } from './vendors/index.ts';
+import { observed } from './vendors/observed.ts';
 import { renewed } from './vendors/renewed.ts';
 import { wrongKeys } from './vendors/secret.ts';
 import type { Vendor, VendorIo } from './vendors/vendor.ts';
@@ -33,6 +35,8 @@ export interface TargetOptions {
   readonly modes?: Readonly<Record<string, TargetMode>>;
   /** Told when targets come, go, or cannot be used. */
   readonly log?: Log;
+  /** Told of calls, waits and refusals. */
+  readonly metrics?: Metrics;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -43,7 +47,7 @@ export interface TargetOptions {
  * target unusable.
  */
 export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promise<Targets> {
-  const { ledger, id, simulated = {}, modes = {}, log, now = Date.now } = options;
+  const { ledger, id, simulated = {}, modes = {}, log, metrics, now = Date.now } = options;
   let said = '';
   const open = new Map<string, { readonly version: string; readonly target: Target }>();
   return async () => {
@@ -105,7 +109,7 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
     const budget = budgetOf(secret, real ? vendor.limits : {});
     const { permit } = ledgerBudget({ ledger, account, budget, now, sleep, id });
     const circuit = ledgerCircuit({ ledger, account, target: name, secret: tagOf(version), now, id, log });
-    const io: VendorIo = {
+    const plain: VendorIo = {
       transport,
       now,
       nonce: () => randomBytes(16).toString('hex'),
@@ -113,6 +117,7 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
       sleep,
       permit,
     };
+    const io = observed(plain, { target: name, log, metrics });
     const renew = async () => {
       const newer = real && (await newerSecret(name, vendor, { version, account }));
       return newer ? vendor.connect(newer, io) : undefined;

@@ -6,6 +6,8 @@ import { dynamodbLedger } from './ledger/dynamodb.ts';
 import { spilling } from './ledger/spill.ts';
 import { createLog, type Log } from './log.ts';
 import { s3Manifests } from './manifests/s3.ts';
+import type { Metrics } from './metrics.ts';
+import { emfMetrics } from './metrics-emf.ts';
 import type { Queue } from './queue/queue.ts';
 import { cachedSecrets } from './secrets/cached.ts';
 import type { Secrets } from './secrets/secrets.ts';
@@ -26,9 +28,13 @@ const CLOCK_SKEW_MS = 5_000;
  * Ledger in DynamoDB, bucket in S3, queue in SQS, secrets in Secrets Manager. Nothing is called yet. Throws `Failure`
  * `invalid` when one of `TABLE`, `BUCKET` and `QUEUE_URL` is not set.
  */
-export function awsServices(settings: Settings, options: { readonly log?: Log } = {}): Services {
+export function awsServices(
+  settings: Settings,
+  options: { readonly log?: Log; readonly metrics?: Metrics } = {},
+): Services {
   const { table, bucket, queueUrl, secretPrefix } = complete(settings);
   const log = options.log ?? createLog({ service: 'lineage-functions', level: settings.logLevel });
+  const metrics = options.metrics ?? emfMetrics(settings.deployment);
   const manifests = s3Manifests(bucket);
   const cache = { ttlMs: SECRETS_TTL_MS, listTtlMs: SECRETS_TTL_MS, refreshEveryMs: SECRETS_REFRESH_MS, now: Date.now };
   const secrets = cachedSecrets(secretsOnUse(secretPrefix), cache);
@@ -46,7 +52,8 @@ export function awsServices(settings: Settings, options: { readonly log?: Log } 
       queue,
       manifests,
       log,
-      targets: targetsOf(secrets, { ledger, id, log, modes: settings.modes }),
+      metrics,
+      targets: targetsOf(secrets, { ledger, id, log, metrics, modes: settings.modes }),
       naming: namingFile(manifests),
       ledgerCheck: ledgerCheck(ledger, manifests, id),
       now: Date.now,

@@ -9,6 +9,7 @@ import { sqliteLedger } from './ledger/sqlite.ts';
 import { openSqliteFile } from './ledger/sqlite-file.ts';
 import { createLog } from './log.ts';
 import { folderManifests } from './manifests/folder.ts';
+import { silentMetrics } from './metrics.ts';
 import { sqliteQueue } from './queue/sqlite.ts';
 import { cachedSecrets } from './secrets/cached.ts';
 import { fileSecrets } from './secrets/file.ts';
@@ -29,6 +30,7 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
   const bucket = join(dataDir, 'bucket');
   await mkdir(bucket, { recursive: true });
   const log = options.log ?? createLog({ service: 'lineage-functions', level: settings.logLevel });
+  const metrics = options.metrics ?? silentMetrics;
   const file = openSqliteFile(join(dataDir, 'lineage.db'));
   const stored = sqliteLedger(file);
   const ledger = spilling(stored);
@@ -46,10 +48,12 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
     queue,
     manifests,
     log,
+    metrics,
     targets: targetsOf(secrets, {
       ledger,
       id,
       log,
+      metrics,
       modes: settings.modes,
       ...(options.simulated ? { simulated: options.simulated } : {}),
     }),

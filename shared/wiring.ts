@@ -2,6 +2,7 @@ import type { ConvergeDeps } from './converge/deps.ts';
 import { Failure } from './core/failure.ts';
 import type { SqliteLedger } from './ledger/sqlite.ts';
 import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import type { Parse } from './parse.ts';
 import type { Queue } from './queue/queue.ts';
 import type { SqliteQueue } from './queue/sqlite.ts';
@@ -31,6 +32,7 @@ export interface EmbeddedServices extends Services {
 export interface EmbeddedOptions {
   readonly simulated?: Simulated;
   readonly log?: Log;
+  readonly metrics?: Metrics;
   readonly parse?: Parse;
 }
 

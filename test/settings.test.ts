@@ -131,6 +131,8 @@ describe('settings', () => {
     ['WITHDRAW_HOLD_RATIO', ['1.1', '30%', '-0.3']],
     ['SINGLE_REMOVAL_LIMIT', ['1.5', '-1']],
     ['SMALL_TARGET', ['ten']],
+    ['MODES', ['dataphin', 'dataphin=all', 'dataphin=sync;dataarts=sync', '=sync', 'dataphin=sync,']],
+    ['PLAN_DAYS', ['0', '1.5', 'week']],
     ['LOG_LEVEL', ['loud']],
     ['DEPLOYMENT', ['a b', '-x', 'x'.repeat(65), 'a/b']],
     ['DATA_DIR', ['a\0b']],

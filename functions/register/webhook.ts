@@ -46,7 +46,7 @@ async function single(request: Request, services: Services): Promise<Answer> {
   if ('problems' in read) return problem(400, 'the event has problems; nothing was stored', read.problems);
   const foreign = refusal(read.event, request.caller);
   if (foreign !== undefined) return problem(403, foreign);
-  const stored = await store([read.event], request, services);
+  const stored = await store([read.event], body.characters, request, services);
   return stored ?? CREATED;
 }
 
@@ -71,7 +71,7 @@ async function batch(request: Request, services: Services): Promise<Answer> {
     if (reason !== undefined) failed.push({ index, reason, retriable: false });
     else if ('event' in read) good.push(read.event);
   }
-  const refused = good.length > 0 ? await store(good, request, services) : undefined;
+  const refused = good.length > 0 ? await store(good, body.characters, request, services) : undefined;
   if (refused) return refused;
   const retriable = failed.filter((each) => each.retriable).length;
   return json(200, {
@@ -94,7 +94,7 @@ function texts(problems: readonly Problem[]): string {
     .join('; ');
 }
 
-type Body = { readonly value: Json } | { readonly refused: Answer };
+type Body = { readonly value: Json; readonly characters: number } | { readonly refused: Answer };
 
 async function bodyOf(request: Request): Promise<Body> {
   const inflated = await inflate(request.body, request.headers['content-encoding']);
@@ -106,7 +106,7 @@ async function bodyOf(request: Request): Promise<Body> {
     return { refused: problem(400, 'the body is not valid JSON') };
   }
   if (request.body.byteLength > BODY_BYTES) return { refused: tooLarge(request.body.byteLength, value) };
-  return { value };
+  return { value, characters: inflated.text.length };
 }
 
 /** Without Retry-After: with it a client would send the same again, several times. */
@@ -132,6 +132,7 @@ function refusal({ subject }: LineageEvent, caller: Caller): string | undefined 
 /** Undefined when everything is stored durably; else the answer that asks the client to come again. */
 async function store(
   events: readonly LineageEvent[],
+  characters: number,
   request: Request,
   services: Services,
 ): Promise<Answer | undefined> {
@@ -139,10 +140,15 @@ async function store(
   const raw = events.map((event) => (keepSql ? event.raw : redactEvent(event.raw)));
   const confined = request.caller.namespaces !== undefined || request.caller.owners !== undefined;
   try {
-    const done = await withRoom(request.body.byteLength, services, () => storeEvents(raw, { confined }, services));
-    return done ? undefined : comeAgain('too many events at once');
+    const done = await withRoom(request.body.byteLength, services, () =>
+      storeEvents(raw, { confined, characters }, services),
+    );
+    if (done) return undefined;
+    services.deps.metrics?.add('EventsTurnedAway', events.length);
+    return comeAgain('too many events at once');
   } catch (thrown) {
     services.log.error('events could not be stored', { count: events.length, reason: asFailure(thrown).message });
+    services.deps.metrics?.add('EventsTurnedAway', events.length);
     return comeAgain('events cannot be stored now');
   }
 }

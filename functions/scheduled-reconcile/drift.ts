@@ -52,6 +52,7 @@ export async function verifyDrift(
     };
     if (row || Object.keys(place).length > 0) await write(place, row?.rev ?? null, deps);
     const { owners, checked, drifted, foreign, healed, unreadable, left } = found;
+    for (const { target } of drifted) deps.metrics?.addFor('Drifted', target, 1);
     if (drifted.length + foreign.length > 0) {
       log.warn('vendors show something else', { checked, drifted: drifted.length, foreign: foreign.length, healed });
     }

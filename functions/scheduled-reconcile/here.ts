@@ -2,9 +2,10 @@ import pMap from 'p-map';
 import { commit } from '../../shared/converge/commit.ts';
 import { converge } from '../../shared/converge/converge.ts';
 import type { ConvergeDeps } from '../../shared/converge/deps.ts';
+import { newOwner } from '../../shared/converge/owner.ts';
 import { asFailure } from '../../shared/core/failure.ts';
 import { type Finding, findings } from './findings.ts';
-import { countFailure, countRow, countStatus, type Tally } from './tally.ts';
+import { countAge, countFailure, countRow, countStatus, type Tally } from './tally.ts';
 
 /** With less time than this no owner is begun. */
 export const SHORTEST_SLICE_MS = 10_000;
@@ -96,6 +97,7 @@ export async function convergeAll(
       try {
         const request = { owner, deadlineMs, ...(askedAt === undefined ? {} : { askedAt }) };
         const outcome = await converge(request, deps);
+        if (outcome.kind === 'unfinished') countAge(tally, { ...(state ?? newOwner(owner)), settled: false }, began);
         if ('status' in outcome) countStatus(tally, outcome.kind, outcome.status, began, deps.now() - began);
         else countRow(tally, outcome.kind, state, since);
       } catch (thrown) {

@@ -4,6 +4,7 @@ import type { Services } from '../../shared/wiring.ts';
 import { verifyDrift } from './drift.ts';
 import { sourceFlink } from './flink-source.ts';
 import { passHere } from './here.ts';
+import { measurePass } from './pass-metrics.ts';
 import { told } from './reconcile.ts';
 import { type PassReport, passReport, type Reported, writeReport } from './report.ts';
 import { spreadPass } from './spread.ts';
@@ -99,6 +100,8 @@ async function report(services: Services, input: Omit<Reported, 'now' | 'problem
   const { deps, log } = services;
   try {
     const [targets, naming] = await Promise.all([deps.targets(), deps.naming()]);
+    const finished = input.failed === undefined && input.left === undefined;
+    await measurePass(services, { tally: input.tally, finished, targets });
     const problems = targets.problems.map(({ target, message }) => ({ target, message }));
     for (const { path, message } of naming.problems ?? []) {
       problems.push({ target: 'naming.yaml', message: `${path === '' ? '' : `${path}: `}${message}` });

@@ -51,7 +51,7 @@ export async function spreadPass(
   try {
     for await (const page of findings(deps, after)) {
       queued += await send(page, pass, deps, queue);
-      after = '';
+      after = page.at(-1)?.found.owner ?? after;
       unsaved += page.length;
       if (deps.now() + SHORTEST_SLICE_MS > wanted.deadlineMs) {
         // First the message, then the place that makes it count: a lost one is made up for by the next pass.

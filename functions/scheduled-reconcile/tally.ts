@@ -15,6 +15,8 @@ export interface Tally {
   readonly attention: { readonly owner: string; readonly state: string }[];
   readonly failures: { readonly owner: string; readonly reason: string }[];
   readonly slowest: { readonly owner: string; readonly ms: number }[];
+  /** Since when (epoch ms) the oldest work is left, and the oldest edge unknown that only a person can tell about. */
+  oldest?: { unsettled?: number; unknown?: number };
   /** What the lists above had no room for. */
   readonly more: { held: number; attention: number; failures: number };
 }
@@ -51,6 +53,7 @@ export function newTally(): Tally {
 export function countRow(tally: Tally, outcome: string, state: OwnerState | undefined, since: number): void {
   count(tally, outcome);
   if (state === undefined) return;
+  if (!OVER.has(outcome)) countAge(tally, state);
   addAll(tally.edges, state.outcomes ?? {});
   const { held, last } = state;
   if (last !== undefined) countVerdict(tally, state.owner, last.state);
@@ -71,6 +74,19 @@ export function countStatus(tally: Tally, outcome: string, status: StatusDocumen
   if (typeof id !== 'string') return;
   countHeld(tally, { id, since, reason: String(reason ?? ''), owners: 1, edges: status.counts['held'] ?? 0 });
 }
+
+/** Counts since when an owner is not settled, or has an edge that only a person can tell about. */
+export function countAge(tally: Tally, state: OwnerState, now = Number.POSITIVE_INFINITY): void {
+  const note = (which: 'unsettled' | 'unknown', since: number | undefined) => {
+    if (since === undefined || since === Number.POSITIVE_INFINITY) return;
+    tally.oldest = { ...tally.oldest, [which]: Math.min(tally.oldest?.[which] ?? since, since) };
+  };
+  if (!state.settled) note('unsettled', state.goal?.since ?? state.vanish?.at ?? state.queued?.at ?? now);
+  if ((state.outcomes?.['unknown'] ?? 0) > 0) note('unknown', state.last?.at);
+}
+
+/** How it ends for owners about which nothing is left to do, whatever their rows said before. */
+const OVER: ReadonlySet<string> = new Set(['absent', 'dropped']);
 
 export function countFailure(tally: Tally, owner: string, reason: string): void {
   count(tally, 'failed');

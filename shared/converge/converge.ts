@@ -1,4 +1,5 @@
 import type { Row } from '../ledger/ledger.ts';
+import { traced } from '../trace.ts';
 import { commit } from './commit.ts';
 import { decide, keepsAll, unitStates } from './decide.ts';
 import type { ConvergeDeps, Targets } from './deps.ts';
@@ -26,7 +27,15 @@ import {
  * Makes every target show what the owner's manifest says now. The only writer. Safe to call at any time, any number of times,
  * from anywhere: an event is a hint that something may have changed, never an instruction to apply.
  */
-export async function converge(request: ConvergeRequest, deps: ConvergeDeps): Promise<Converged> {
+export function converge(request: ConvergeRequest, deps: ConvergeDeps): Promise<Converged> {
+  return traced({ owner: request.owner }, async () => {
+    const outcome = await rounds(request, deps);
+    if (!('status' in outcome)) deps.log.debug('nothing was converged', { because: outcome.kind });
+    return outcome;
+  });
+}
+
+async function rounds(request: ConvergeRequest, deps: ConvergeDeps): Promise<Converged> {
   const work: Work = {
     request,
     deps,

@@ -6,6 +6,7 @@ import type { Circuit } from '../http/circuit.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import type { Manifests } from '../manifests/manifests.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Parse } from '../parse.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { Vendor, VendorClient } from '../vendors/vendor.ts';
@@ -71,6 +72,8 @@ export interface ConvergeDeps {
   readonly manifests: Manifests;
   readonly queue: Pick<Queue, 'send'>;
   readonly log: Log;
+  /** Where numbers go; nowhere unless given. */
+  readonly metrics?: Metrics;
   readonly settings: ConvergeSettings;
   targets(): Promise<Targets>;
   naming(): Promise<NamingFile>;

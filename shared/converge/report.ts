@@ -3,6 +3,7 @@ import type { Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
 import { statusKey } from '../core/owner-key.ts';
 import type { UnitState } from '../core/unit-state.ts';
+import { edgeMetric } from '../metrics.ts';
 import type { Decision } from './decide.ts';
 import type { ConvergeDeps, Target, Targets } from './deps.ts';
 import type { Desired } from './desired.ts';
@@ -99,6 +100,7 @@ export async function report(input: Input): Promise<StatusDocument> {
     ...(held ? { held } : {}),
     edges,
   });
+  for (const { outcome, target } of edges) deps.metrics?.addFor(edgeMetric(outcome), target, 1);
   return writeStatus(deps.manifests, document);
 }
 

@@ -13,6 +13,8 @@ export interface AttemptOptions {
   /** Whether a call that may have been carried out may be sent again. */
   readonly repeatable: boolean;
   readonly signal?: AbortSignal;
+  /** Told of every attempt that failed, also when another one follows. */
+  readonly failed?: ((failure: Failure) => void) | undefined;
 }
 
 export interface Attempted<T> {
@@ -41,6 +43,7 @@ export async function attempts<T>(fn: (attempt: number) => Promise<T>, options: 
     } catch (thrown) {
       const failure = asFailure(thrown);
       ambiguous ||= failure.maybeApplied;
+      options.failed?.(failure);
       const waitMs = backoffMs(attempt, failure, options.random);
       const neededMs = Math.max(MIN_ATTEMPT_MS, options.now() - startedMs);
       const again =

@@ -10,17 +10,19 @@ const unzip = promisify(gunzip);
 
 /** Well under what one queue message may hold (AWS, SQS quotas, read 2026-11: 262,144 bytes at the least), in characters of ASCII. */
 const MESSAGE_CHARACTERS = 180_000;
+/** Written as `\uXXXX`; numbers grow less when they are written out. */
+const MOST_PER_CHARACTER = 6;
 /** Holds events that are too large for a message. No notifications exist for it. */
 export const INBOX = 'inbox/';
 const INBOX_BYTES = 64 * 1024 * 1024;
 
 /**
  * Stores events durably before they are acknowledged: as queue messages, several to one where they are small, and by pointer to an object
- * where one is too large. What is stored twice, because an answer was lost, is taken in twice, which changes nothing.
+ * where one is too large. `characters`: of the JSON they were read from, if known. What is stored twice, because an answer was lost, is taken in twice, which changes nothing.
  */
 export async function storeEvents(
   events: readonly JsonObject[],
-  options: { readonly confined: boolean; readonly replayed?: boolean },
+  options: { readonly confined: boolean; readonly replayed?: boolean; readonly characters?: number },
   services: Services,
 ): Promise<void> {
   const { deps } = services;
@@ -30,6 +32,10 @@ export async function storeEvents(
     ...(options.confined ? { confined: true } : {}),
     ...(options.replayed ? { replayed: true } : {}),
   };
+  // However they are escaped, so few bytes fit into one message.
+  if ((options.characters ?? Number.POSITIVE_INFINITY) * MOST_PER_CHARACTER <= MESSAGE_CHARACTERS) {
+    return deps.queue.send({ ...common, events });
+  }
   const sends: Promise<void>[] = [];
   let batch: JsonObject[] = [];
   let size = 0;

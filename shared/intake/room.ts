@@ -32,12 +32,14 @@ export async function withRoom(bytes: number, services: Services, work: () => Pr
     load.requests -= 1;
     load.bytes -= bytes;
   });
-  const timer = new AbortController();
-  const late = sleep(WITHIN_MS, false, { signal: timer.signal }).catch(() => false);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, WITHIN_MS, false);
+  });
   try {
     return await Promise.race([running.then(() => true), late]);
   } finally {
-    timer.abort();
+    clearTimeout(timer);
     // What fails after the client was told to come again has nobody left to tell.
     running.catch(() => {});
   }

@@ -5,6 +5,7 @@ import { admit, type Caller, type Scope, TRUSTED } from './access.ts';
 import { corsHeaders, preflight } from './cors.ts';
 import { invocationLog } from './invocation-log.ts';
 import { problem, problemOf } from './problem.ts';
+import { told } from './told.ts';
 import { bodyOf, fitting, headersOf, REQUEST_BYTES } from './url-payload.ts';
 
 /** A request as verbs see it, whatever carried it here. */
@@ -80,17 +81,22 @@ export function functionUrl(routes: readonly Route[], options: HttpOptions = {})
     routes,
     options,
     open: (services) =>
-      middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
-        .use(invocationLog(services))
-        .use(failuresAsProblems(services))
-        .after(async (request) => {
-          const answer = request.response;
-          if (!answer) return;
-          const cors = corsHeaders(headersOf(request.event)['origin'], services.settings.cors);
-          answer.headers = { ...SECURITY_HEADERS, ...cors, ...answer.headers };
-          request.response = await withinLimit(answer, request.event);
-        })
-        .handler((event, context) => answerTo(event, context, { routes, options }, services)) as unknown as HttpHandler,
+      told(
+        services,
+        middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
+          .use(invocationLog(services))
+          .use(failuresAsProblems(services))
+          .after(async (request) => {
+            const answer = request.response;
+            if (!answer) return;
+            const cors = corsHeaders(headersOf(request.event)['origin'], services.settings.cors);
+            answer.headers = { ...SECURITY_HEADERS, ...cors, ...answer.headers };
+            request.response = await withinLimit(answer, request.event);
+          })
+          .handler((event, context) =>
+            answerTo(event, context, { routes, options }, services),
+          ) as unknown as HttpHandler,
+      ),
   };
 }
 
@@ -100,6 +106,7 @@ function failuresAsProblems(
   return {
     onError: (request) => {
       const answer = problemOf(request.error);
+      if (answer.status === 500) services.deps.metrics?.add('UnexpectedErrors', 1);
       if (answer.status >= 500) {
         services.log.error('request failed', { path: request.event.rawPath, reason: request.error?.message ?? '' });
       }
@@ -195,6 +202,7 @@ export function findRoute(
 }
 
 function matchPath(pattern: string, path: string): Record<string, string> | undefined {
+  if (!pattern.includes('{')) return pattern === path ? {} : undefined;
   const wanted = pattern.split('/');
   const given = path.split('/');
   const params: Record<string, string> = {};

@@ -20,7 +20,10 @@ export function invocationLog<Event, Result>(services: Services): middy.Middlewa
     onError: (request) => {
       // A response means that another middleware has made an answer of the error.
       if (request.response !== undefined) services.log.debug('invocation ended', fields(request));
-      else services.log.error('invocation failed', { ...fields(request), reason: request.error?.message ?? '' });
+      else {
+        services.deps.metrics?.add('UnexpectedErrors', 1);
+        services.log.error('invocation failed', { ...fields(request), reason: request.error?.message ?? '' });
+      }
     },
   };
 }

@@ -3,10 +3,12 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import pMap from 'p-map';
 import { asFailure, Failure } from '../core/failure.ts';
 import type { IntakeMessage, Message, PassMessage } from '../queue/queue.ts';
+import { traced } from '../trace.ts';
 import type { Services } from '../wiring.ts';
 import { invocationLog } from './invocation-log.ts';
 import { noteReason } from './letter.ts';
 import { changedKeys } from './s3-event.ts';
+import { told } from './told.ts';
 
 export type QueueHandler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
 
@@ -53,32 +55,44 @@ function eachRecord(handle: (record: SQSRecord, services: Services, deadlineMs: 
   return {
     kind: 'queue',
     open: (services) =>
-      middy<SQSEvent, SQSBatchResponse>()
-        .use(invocationLog(services))
-        .handler(async (event, context) => {
-          if (!Array.isArray(event.Records)) {
-            throw new Failure('invalid', 'This function takes messages of a queue: { "Records": [ … ] }.');
-          }
-          const deadlineMs = services.deps.now() + context.getRemainingTimeInMillis() - MARGIN_MS;
-          const failed: { itemIdentifier: string }[] = [];
-          await pMap(
-            event.Records,
-            async (record) => {
-              try {
-                checkTime(services, deadlineMs);
-                await handle(record, services, deadlineMs);
-              } catch (thrown) {
-                const reason = asFailure(thrown).message;
-                services.log.error('message failed; it will be delivered again', { id: record.messageId, reason });
-                await noteReason(record.messageId, reason, services);
-                failed.push({ itemIdentifier: record.messageId });
-              }
-            },
-            { concurrency: RECORDS_AT_ONCE },
-          );
-          return { batchItemFailures: failed };
-        }) as unknown as QueueHandler,
+      told(
+        services,
+        middy<SQSEvent, SQSBatchResponse>()
+          .use(invocationLog(services))
+          .handler(async (event, context) => {
+            if (!Array.isArray(event.Records)) {
+              throw new Failure('invalid', 'This function takes messages of a queue: { "Records": [ … ] }.');
+            }
+            const deadlineMs = services.deps.now() + context.getRemainingTimeInMillis() - MARGIN_MS;
+            const failed: { itemIdentifier: string }[] = [];
+            await pMap(
+              event.Records,
+              (record) =>
+                traced({ message_id: record.messageId }, async () => {
+                  try {
+                    checkTime(services, deadlineMs);
+                    services.deps.metrics?.add('BacklogAge', waited(record, services));
+                    await handle(record, services, deadlineMs);
+                  } catch (thrown) {
+                    const reason = asFailure(thrown).message;
+                    services.log.error('message failed; it will be delivered again', { id: record.messageId, reason });
+                    await noteReason(record.messageId, reason, services);
+                    services.deps.metrics?.add('MessagesFailed', 1);
+                    failed.push({ itemIdentifier: record.messageId });
+                  }
+                }),
+              { concurrency: RECORDS_AT_ONCE },
+            );
+            return { batchItemFailures: failed };
+          }) as unknown as QueueHandler,
+      ),
   };
+}
+
+/** How long a message was on its way, in seconds. */
+function waited({ attributes }: SQSRecord, { deps }: Services): number {
+  const sentAt = Number(attributes?.SentTimestamp);
+  return Number.isFinite(sentAt) ? Math.max(0, (deps.now() - sentAt) / 1_000) : 0;
 }
 
 function checkTime({ deps }: Services, deadlineMs: number): void {

@@ -2,6 +2,7 @@ import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import type { Services } from '../wiring.ts';
 import { invocationLog } from './invocation-log.ts';
+import { told } from './told.ts';
 
 export type ScheduleHandler = (event: unknown, context: Context) => Promise<void>;
 
@@ -17,10 +18,13 @@ export function scheduled(verb: (services: Services, deadlineMs: number) => Prom
   return {
     kind: 'schedule',
     open: (services) =>
-      middy<unknown, void>()
-        .use(invocationLog(services))
-        .handler(async (_event, context) => {
-          await verb(services, services.deps.now() + context.getRemainingTimeInMillis() - MARGIN_MS);
-        }) as unknown as ScheduleHandler,
+      told(
+        services,
+        middy<unknown, void>()
+          .use(invocationLog(services))
+          .handler(async (_event, context) => {
+            await verb(services, services.deps.now() + context.getRemainingTimeInMillis() - MARGIN_MS);
+          }) as unknown as ScheduleHandler,
+      ),
   };
 }

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { ColumnEdge, Entry, Job, Problem } from '../core/edge.ts';
+import type { Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { UnitTable } from '../core/unit-state.ts';
 import type { Lane } from '../http/budget.ts';
@@ -42,6 +43,8 @@ export interface Vendor {
   written?(unit: Pick<Unit, 'spec' | 'options'>, deployment: string): Written;
   /** Splits entries into units, the pieces that one ledger row tracks. Pure and deterministic. */
   units(input: MappingInput): Mapping;
+  /** What must be so at the vendor before this works, and cannot be seen from here; for people. */
+  readonly prerequisites?: readonly string[];
   /** Opens the account a secret describes. Cheap; nothing is sent until a verb is called. */
   connect(secret: JsonObject, io: VendorIo): VendorClient;
 }
@@ -156,6 +159,8 @@ export interface VendorClient {
    * for all when it cannot be read; a list that changed while it was read is `unavailable`.
    */
   verify?(units: readonly Call[], options: VerifyOptions): Promise<readonly Sight[]>;
+  /** A read that changes nothing and shows whether the account takes our credentials; absent where nothing can be read. */
+  probe?(options: CallOptions): Promise<void>;
   /** Lineage that the vendor found out by itself, asked live. Nothing known about an existing start is an empty answer, not a failure. */
   lineage?(query: LineageQuery, options: CallOptions): Promise<VendorLineage>;
   /** All lineage that the vendor lists, asked live; absent where it has no such list, or it may not be read. */
@@ -276,4 +281,6 @@ export interface VendorIo {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Waits until the account's budget allows one more call; rejects when that is after `deadlineMs`. */
   permit(deadlineMs: number, lane?: Lane): Promise<void>;
+  /** Told of every attempt that failed, also when another one follows. */
+  readonly failed?: ((failure: Failure) => void) | undefined;
 }

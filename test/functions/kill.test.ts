@@ -18,8 +18,8 @@ const EDGES = 60;
  * The runtime is killed at random points of a convergence of hundreds of edges, again and again, while the vendors (in this process)
  * live on. The vendors' secrets are files, so these are "real" targets as far as the runtime knows.
  */
-it('survives kill -9 at random points: Dataphin holds exactly the manifests, DataArts no node twice', {
-  timeout: 180_000,
+it('survives kill -9 at random points while calls get lost, late and refused: Dataphin holds exactly the manifests, DataArts no node twice', {
+  timeout: 240_000,
 }, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'lineage-kill-'));
   const dataphin = await startDataphin();
@@ -72,6 +72,7 @@ it('survives kill -9 at random points: Dataphin holds exactly the manifests, Dat
         turn % 3 === 0 || index === turn % MANIFESTS ? write(index, turn) : undefined,
       ),
     );
+    for (const { url } of [dataphin, dataarts]) await misbehave(url, turn, random);
     await start();
     const before = (await calls(dataphin.url)).length;
     await sleep(200 + random() * 1_200);
@@ -80,6 +81,10 @@ it('survives kill -9 at random points: Dataphin holds exactly the manifests, Dat
     if ((await calls(dataphin.url)).length > before) interrupted += 1;
   }
   expect(interrupted).toBeGreaterThanOrEqual(KILLS / 2);
+  const struck = await Promise.all([dataphin.url, dataarts.url].map(faultsPending));
+  for (const { url } of [dataphin, dataarts]) await fetch(`${url}/_sandbox/faults`, { method: 'DELETE' });
+  // Most of what was to go wrong did.
+  expect(struck.reduce((sum, each) => sum + each, 0)).toBeLessThan((2 * KILLS * FAULTS.length * 2) / 2);
   await Promise.all(Array.from({ length: MANIFESTS }, (_, index) => write(index, KILLS)));
   await start();
   const owners = Array.from({ length: MANIFESTS }, (_, index) => `manifests/${index}.json`);
@@ -124,7 +129,7 @@ it('survives kill -9 at random points: Dataphin holds exactly the manifests, Dat
       last = `wrong or missing: ${missing.slice(0, 5)} (${missing.length}), extra: ${extra.slice(0, 5)} (${extra.length})`;
       return settled();
     },
-    60_000,
+    120_000,
     () => last,
   );
 
@@ -158,6 +163,27 @@ it('survives kill -9 at random points: Dataphin holds exactly the manifests, Dat
   // What is not there must be said to be unknown.
   for (const [edge] of wantedAtDataArts) expect(unknown).toContain(edge.split('>')[0]);
 });
+
+const FAULTS = ['lost-answer', 'late-apply', 'reset', 'throttle', 'unavailable'] as const;
+
+/** The next calls get lost, come late, or are turned away; what comes late comes before the wait is over. */
+async function misbehave(url: string, turn: number, random: () => number): Promise<void> {
+  for (const kind of FAULTS) {
+    const late = kind === 'late-apply' ? { delayMs: Math.round(100 + random() * 700) } : {};
+    const fault = { kind, times: 1 + (turn % 2), ...late };
+    const answer = await fetch(`${url}/_sandbox/faults`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(fault),
+    });
+    if (!answer.ok) throw new Error(`${kind}: ${await answer.text()}`);
+  }
+}
+
+async function faultsPending(url: string): Promise<number> {
+  const pending = (await (await fetch(`${url}/_sandbox/faults`)).json()) as { times: number }[];
+  return pending.reduce((sum, each) => sum + each.times, 0);
+}
 
 async function calls(url: string): Promise<unknown[]> {
   return (await fetch(`${url}/_sandbox/calls`)).json() as Promise<unknown[]>;

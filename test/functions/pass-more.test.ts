@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { work } from '../../functions/register/register.ts';
 import { reportMarkdown } from '../../functions/scheduled-reconcile/report-markdown.ts';
 import { encodeOwner, newOwner, ownerKey } from '../../shared/converge/owner.ts';
 import { ownerPages } from '../../shared/converge/owner-pages.ts';
+import { Failure } from '../../shared/core/failure.ts';
 import { isOwnerKey } from '../../shared/core/owner-key.ts';
 import { compareUtf8 } from '../../shared/ledger/keys.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
+import type { Services } from '../../shared/wiring.ts';
 import { bucket } from './bucket.ts';
 import { pairs } from './local.ts';
 import { Place } from './passes.ts';
@@ -99,13 +102,17 @@ it('forgets old reports, statuses of what is long gone, and parts a status has n
   await place.manifests.put(part, Buffer.from('{}'), 'application/json');
   const statuses = async () => (await place.manifests.list('status/manifests/')).items.map(({ key }) => key);
   const reports = async () => (await place.manifests.list('status/reconcile/')).items.map(({ key }) => key);
-  const all = ['status/manifests/gone.json.json', part, 'status/manifests/stays.json.json'];
+  // Nobody knows its owner, but it says that something is registered: a ledger may have been lost.
+  const lost = 'status/manifests/lost.json.json';
+  const told = { owner: 'manifests/lost.json', at: new Date(place.now).toISOString(), state: 'converged' };
+  await place.manifests.put(lost, Buffer.from(JSON.stringify(told)), 'application/json');
+  const all = ['status/manifests/gone.json.json', lost, part, 'status/manifests/stays.json.json'];
   expect((await statuses()).sort()).toEqual(all.sort());
   const first = (await reports())[0];
 
   place.now += 2 * DAY_MS;
   await place.pass();
-  expect((await statuses()).sort()).toEqual(['status/manifests/gone.json.json', 'status/manifests/stays.json.json']);
+  expect(await statuses()).toEqual(all.filter((key) => key !== part));
   expect(await reports()).toContain(first);
   place.now += 15 * DAY_MS;
   await place.pass();
@@ -113,7 +120,7 @@ it('forgets old reports, statuses of what is long gone, and parts a status has n
   expect(await reports()).toContain('status/reconcile/latest.json');
   place.now += 80 * DAY_MS;
   await place.pass();
-  expect(await statuses()).toEqual(['status/manifests/stays.json.json']);
+  expect(await statuses()).toEqual([lost, 'status/manifests/stays.json.json']);
 });
 
 it('goes round from where it had to stop, when it does the work itself', async () => {
@@ -152,4 +159,55 @@ it('costs the same for each owner, however many there are', async () => {
   expect([small['ledger.write'], large['ledger.write']]).toEqual([2, 2]);
   expect(large['manifests.get'] ?? 0).toBe(small['manifests.get'] ?? 0);
   expect((large['manifests.list'] ?? 0) - (small['manifests.list'] ?? 0)).toBe(1);
+});
+
+type Broken = (services: Services) => Services;
+const withDeps = (services: Services, deps: Partial<Services['deps']>): Services => ({
+  ...services,
+  deps: { ...services.deps, ...deps },
+});
+const refuse = async () => {
+  throw new Failure('denied', 'access denied');
+};
+
+it.each<[string, Broken]>([
+  [
+    'naming.yaml is broken',
+    (all) =>
+      withDeps(all, { naming: async () => ({ etag: 'broken', problems: [{ path: 'rules', message: 'nonsense' }] }) }),
+  ],
+  ['naming.yaml cannot be read', (all) => withDeps(all, { naming: refuse })],
+  [
+    'the secret is lost',
+    (all) =>
+      withDeps(all, {
+        targets: async () => ({ list: [], problems: [{ target: 'dataphin', message: 'it is gone', registers: true }] }),
+      }),
+  ],
+  ['the secrets cannot be read', (all) => withDeps(all, { targets: refuse })],
+  [
+    'manifests may not be read',
+    (all) => withDeps(all, { manifests: { ...all.deps.manifests, head: refuse, get: refuse } }),
+  ],
+])('withdraws nothing when %s, in a pass and in what it sends, and all is well afterwards', async (_what, broken) => {
+  for (const spread of [true, false]) {
+    const place = new Place();
+    await place.fill(12);
+    await place.pass(place.services({ spread }));
+    await place.drain();
+    place.called.length = 0;
+    const services = broken(place.services({ spread }));
+    for (let times = 0; times < 2; times += 1) {
+      await place.pass(services).catch(() => {});
+      for (const { message } of place.queue.splice(0))
+        await work(message, services, place.now + 60_000).catch(() => {});
+      place.now += 1_000_000;
+    }
+    expect([place.shown.size, place.called]).toEqual([12, []]);
+    await place.pass(place.services({ spread }));
+    await place.drain();
+    expect([place.shown.size, place.called]).toEqual([12, []]);
+    await place.pass(place.services({ spread }));
+    expect((await place.report()).counts).toEqual({ owners: 12, unchanged: 12 });
+  }
 });

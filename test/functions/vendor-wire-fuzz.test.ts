@@ -13,7 +13,7 @@ import type { Answer, Request } from '../../shared/triggers/http.ts';
 import type { Services } from '../../shared/wiring.ts';
 
 const BODIES = 10_000;
-const PER_STATE = 100;
+const PER_STATE = 50;
 
 /** A machine in memory that keeps what it is told; `state` is everything it remembers. */
 function machine() {

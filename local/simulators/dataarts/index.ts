@@ -25,6 +25,7 @@ export interface DataArtsSimulator extends Simulator {
 
 const CREATE = 'CreateLineageInfo';
 const BULK = 'ShowLineageBulk';
+const SHOW = 'ShowLineage';
 const LARGEST_BODY = 12 * 1024 * 1024;
 
 type StateEvent =
@@ -103,6 +104,8 @@ function dataArts(credentials: DataArtsCredentials, stateFile: string | undefine
 
   function admit(arrived: Arrived): Admission {
     if (arrived.method === 'POST' && arrived.path === '/v3/auth/tokens') return admitToken(arrived);
+    const shown = /^\/v3\/([^/]+)\/entities\/[^/]+\/lineage$/.exec(arrived.path);
+    if (shown !== null && arrived.method === 'GET') return admitShow(arrived, shown[1] ?? '');
     const route = /^\/v1\/([^/]+)\/(lineage\/lineage-info|datamap\/lineage\/bulk)$/.exec(arrived.path);
     const operation = route?.[2] === 'lineage/lineage-info' ? CREATE : BULK;
     const verb = operation === CREATE ? 'POST' : 'GET';
@@ -117,6 +120,16 @@ function dataArts(credentials: DataArtsCredentials, stateFile: string | undefine
       request: operation === CREATE ? (body ?? null) : Object.fromEntries(decodePairs(arrived.query) ?? []),
       perform: () => (operation === CREATE ? create(arrived, body) : bulk(arrived)),
     };
+  }
+
+  /** Its answers are not simulated: no node has a guid here, so none is found. */
+  function admitShow(arrived: Arrived, projectId: string): Admission {
+    const refused = authenticate(arrived, projectId);
+    if (refused !== undefined) return { operation: SHOW, refusal: errorAnswer(refused) };
+    const workspace = arrived.headers['workspace'];
+    const absent = refusal(404, SERVICE_CODE, 'There is no entity of this guid (simulated; code not documented)');
+    const unnamed = refusal(400, SERVICE_CODE, 'The header workspace is required');
+    return { operation: SHOW, request: null, perform: () => errorAnswer(workspace ? absent : unnamed) };
   }
 
   function admitToken(arrived: Arrived): Admission {
@@ -205,7 +218,7 @@ function dataArts(credentials: DataArtsCredentials, stateFile: string | undefine
 
   return {
     name: 'dataarts',
-    operations: [CREATE, BULK, CREATE_TOKEN],
+    operations: [CREATE, BULK, SHOW, CREATE_TOKEN],
     bodyLimit: LARGEST_BODY,
     admit,
     tooLarge: () => errorAnswer(refusal(413, 'APIGW.0201', 'The request body exceeds 12 MB')),

@@ -46,7 +46,7 @@ const TELLING_INSIDE =
   /^(sql|query|queries|query_?text|statement|source_?code|code|script|(bash_?)?command|args|argv|env|environ|environment(_?variables)?|env_?vars|password|secret|token|connection_?ur[il])$/i;
 
 const HOLDERS = ['run', 'job', 'dataset'] as const;
-const GROUPS = ['facets', 'inputFacets', 'outputFacets'] as const;
+const GROUPS: ReadonlySet<string> = new Set(['facets', 'inputFacets', 'outputFacets']);
 const MAX_DEPTH = 64;
 
 /**
@@ -56,42 +56,37 @@ const MAX_DEPTH = 64;
 export function redactEvent(event: JsonObject): JsonObject {
   const clean: Record<string, Json> = {};
   for (const [key, value] of Object.entries(event)) {
+    if (key === '__proto__') continue;
     if (HOLDERS.some((each) => each === key)) clean[key] = isObject(value) ? redactHolder(value) : value;
     else if (key === 'inputs' || key === 'outputs')
       clean[key] = Array.isArray(value)
         ? (value as readonly Json[]).map((each) => (isObject(each) ? redactHolder(each) : each))
         : value;
-    else clean[key] = typeof value === 'string' ? value : null;
+    else if (typeof value === 'string') clean[key] = value;
+    if (clean[key] === null) delete clean[key];
   }
-  return Object.fromEntries(Object.entries(clean).filter(([, value]) => value !== null));
+  return clean;
 }
 
 function redactHolder(holder: JsonObject): JsonObject {
-  const groups: readonly string[] = GROUPS;
-  return Object.fromEntries(
-    Object.entries(holder).map(([key, value]) => [
-      key,
-      groups.includes(key) && isObject(value) ? redactFacets(value) : value,
-    ]),
-  );
+  const clean: Record<string, Json> = {};
+  for (const [key, value] of Object.entries(holder)) {
+    // Assigned, it would not become a key but a prototype.
+    if (key === '__proto__') continue;
+    clean[key] = GROUPS.has(key) && isObject(value) ? redactFacets(value) : value;
+  }
+  return clean;
 }
 
 function redactFacets(facets: JsonObject): JsonObject {
-  return Object.fromEntries(
-    Object.entries(facets).flatMap(([name, facet]) => {
-      if (CARRIERS.has(name.toLowerCase()) || TELLING.test(name) || facet === null) return [];
-      return [
-        [
-          name,
-          name === 'columnLineage' || name === 'lineage'
-            ? withoutTexts(facet, 0)
-            : name === 'schema'
-              ? facet
-              : withoutCarriers(facet, 0),
-        ] as const,
-      ];
-    }),
-  );
+  const clean: Record<string, Json> = {};
+  for (const [name, facet] of Object.entries(facets)) {
+    if (CARRIERS.has(name.toLowerCase()) || TELLING.test(name) || facet === null || name === '__proto__') continue;
+    if (name === 'schema') clean[name] = facet;
+    else if (name === 'columnLineage' || name === 'lineage') clean[name] = withoutTexts(facet, 0);
+    else clean[name] = withoutCarriers(facet, 0);
+  }
+  return clean;
 }
 
 /** Column names are people's own, so keys are left alone here; descriptions are not. */

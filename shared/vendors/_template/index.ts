@@ -51,7 +51,7 @@ function connect(given: JsonObject, io: VendorIo): VendorClient {
           const answer = await io.transport.send({ method, url: `${base}/edges`, headers, body, ...options });
           return receiptOf(answer, [token]);
         },
-        { max: 3, now: io.now, sleep: io.sleep, random: io.random, repeatable: true, ...options },
+        { max: 3, now: io.now, sleep: io.sleep, random: io.random, failed: io.failed, repeatable: true, ...options },
       );
       return { receipt: value, ambiguous };
     };

@@ -35,7 +35,7 @@ export type AskPage = (query: readonly QueryPair[], options: CallOptions) => Pro
 export interface BulkReading {
   readonly ask: AskPage;
   failure(answer: HttpAnswer): Failure;
-  readonly io: Pick<VendorIo, 'now' | 'sleep' | 'random' | 'permit'>;
+  readonly io: Pick<VendorIo, 'now' | 'sleep' | 'random' | 'permit' | 'failed'>;
 }
 
 /** The rows of all nodes, by the node's qualified name. A list that changes while it is read is `unavailable`: only a complete scan proves anything. */
@@ -84,6 +84,7 @@ export async function readBulk(
         now: io.now,
         sleep: io.sleep,
         random: io.random,
+        failed: io.failed,
         repeatable: true,
       },
     );

@@ -9,6 +9,7 @@ import { type AskPage, type BulkReading, readBulk } from './bulk.ts';
 import { failureOf } from './failures.ts';
 import { lineageOf } from './lineage.ts';
 import { locateNodes, verifyNodes } from './locate.ts';
+import { probe } from './probe.ts';
 import { endpointOf, readSecret } from './secret.ts';
 import { type SignIn, signInOf } from './sign-in.ts';
 import { createdSchema, lineageInfo, nodeOf } from './wire.ts';
@@ -26,6 +27,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
   const project = `${path}/v1/${encodeURIComponent(secret.project_id)}`;
   const target = `${project}/lineage/lineage-info`;
   return {
+    probe: (options) => probe(secret, signIn, io, options),
     ...(secret.instance_id === undefined ? {} : bulkVerbs(reading(secret.instance_id))),
     register: async (call, options) => {
       const body = new TextEncoder().encode(JSON.stringify(lineageInfo(call)));
@@ -64,6 +66,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
           now: io.now,
           sleep: io.sleep,
           random: io.random,
+          failed: io.failed,
           repeatable: false,
           ...(options.signal === undefined ? {} : { signal: options.signal }),
         },

@@ -25,6 +25,11 @@ export const dataarts: Vendor = {
   label: nameOfBlock,
   block: blockOf,
   units,
+  prerequisites: [
+    "the key's user has the role DAYU Administrator, or DAYU User (DataArts Studio User) and a role in the workspace that may write",
+    'the workspace of "workspace_id" is in the project and region of the secret',
+    'for "instance_id": Huawei has opened ShowLineageBulk to you (by invitation)',
+  ],
   written,
   connect,
 };

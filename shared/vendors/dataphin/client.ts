@@ -9,6 +9,7 @@ import { parseAnswer, vendorText } from '../vendor-text.ts';
 import { alreadyDone, failureOf, refusalOf } from './failures.ts';
 import { readLineage } from './lineage.ts';
 import { readPresence, stillMissing, stillShown } from './presence.ts';
+import { probe } from './probe.ts';
 import { endpointOf, readSecret, type Secret } from './secret.ts';
 import { verifyPairs } from './verify.ts';
 import {
@@ -46,7 +47,9 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
   const remove = (wanted: WithdrawCall, options: CallOptions) =>
     call('DeleteRegisterLineage', [], ['DeleteRegisterLineageCommand', deleteCommand(wanted, defaults)], options);
   return {
-    ...(secret.read_back === false ? {} : { present, lineage, verify }),
+    ...(secret.read_back === false
+      ? {}
+      : { probe: (options: CallOptions) => probe(call, options), present, lineage, verify }),
     register: async (wanted, options) => {
       const first = await add(wanted, options);
       const rest = first.already ? await left(() => stillMissing(wanted, options, present)) : undefined;
@@ -140,6 +143,7 @@ function caller(secret: Secret, io: VendorIo): CallFn {
         now: io.now,
         sleep: io.sleep,
         random: io.random,
+        failed: io.failed,
         repeatable: true,
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       },

@@ -19,6 +19,12 @@ export const dataphin: Vendor = {
   label,
   block: blockOf,
   units,
+  prerequisites: [
+    'the OpenAPI add-on is bought, and the public preview of custom lineage registration is open to you (ask Dataphin support)',
+    'Dataphin is v5.4.0 or newer (to register), v5.4.2 or newer (to read back)',
+    'the key\'s user is super or system administrator, or has the right "Metadata - Other Features - Register External Lineage"; fully managed: DataphinOpenAPIFullAccess in RAM, too',
+    'the projects, business units or data sources of your tables are registered in Dataphin',
+  ],
   written,
   connect,
 };

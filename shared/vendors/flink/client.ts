@@ -5,7 +5,7 @@ import { type Acs3Request, signAcs3 } from '../../signing/acs3.ts';
 import { canonicalPath, encodeForm } from '../../signing/canonical.ts';
 import type { VendorClient, VendorIo } from '../vendor.ts';
 import { parseAnswer } from '../vendor-text.ts';
-import { type Ask, currentJobs, pipelines } from './discovery.ts';
+import { type Ask, currentJobs, pathOf, pipelines } from './discovery.ts';
 import { failureOf } from './failures.ts';
 import { lineage } from './lineage.ts';
 import { endpointOf, readSecret, type Secret } from './secret.ts';
@@ -21,6 +21,13 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
   return {
     lineage: (query, options) =>
       lineage(ask, query, { workspace: secret.workspace, namespace: query.namespace ?? secret.namespace }, options),
+    probe: async (options) => {
+      const query: [string, string][] = [
+        ['pageIndex', '1'],
+        ['pageSize', '1'],
+      ];
+      await ask('ListDeployments', { path: `${pathOf(secret.namespace)}/deployments`, query }, options);
+    },
     pipelines: (filter, options) => pipelines(ask, filter.namespace ?? secret.namespace, filter, options),
     jobsOf: ({ id, namespace }, options) => currentJobs(ask, namespace, id, options),
   };
@@ -79,6 +86,7 @@ function asker(secret: Secret, io: VendorIo): Ask {
         now: io.now,
         sleep: io.sleep,
         random: io.random,
+        failed: io.failed,
         repeatable: true,
         ...signal,
       },

@@ -19,5 +19,9 @@ export const flink: Vendor = {
   secret: secretSchema,
   account: (secret) => accountOf(readSecret(secret)),
   units,
+  prerequisites: [
+    "the key's user may see the workspace (RAM, for example stream:ListDeployments) and is a member of the namespace",
+    'the jobs whose lineage you want have run at least once',
+  ],
   connect,
 };

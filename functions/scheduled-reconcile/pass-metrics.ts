@@ -1,0 +1,33 @@
+import type { Targets } from '../../shared/converge/deps.ts';
+import type { Services } from '../../shared/wiring.ts';
+import type { Tally } from './tally.ts';
+
+/** Tells what a pass found out about the whole: what waits for a person, what does not get done, who refuses us. Zeros, too. */
+export async function measurePass(
+  { deps }: Services,
+  found: { readonly tally: Tally; readonly finished: boolean; readonly targets: Targets },
+): Promise<void> {
+  const { metrics, ledger } = deps;
+  if (metrics === undefined) return;
+  const { tally, finished, targets } = found;
+  const now = deps.now();
+  const seconds = (since: number | undefined) => (since === undefined ? 0 : Math.max(0, (now - since) / 1_000));
+  const oldest = tally.held.reduce<number | undefined>(
+    (least, each) => Math.min(least ?? each.since, each.since),
+    undefined,
+  );
+  metrics.add('PassesFinished', finished ? 1 : 0);
+  metrics.add('HeldPlans', tally.held.length + tally.more.held);
+  metrics.add('HeldAge', seconds(oldest));
+  metrics.add('UnknownAge', seconds(tally.oldest?.unknown));
+  metrics.add('OldestUnsettled', seconds(tally.oldest?.unsettled));
+  metrics.add('OwnersFailed', tally.failures.length + tally.more.failures);
+  metrics.add('TargetsUnusable', targets.problems.length);
+  const guarded = targets.list.filter((each) => each.circuit !== undefined);
+  const rows = await ledger.getMany(guarded.map((each) => `circuit/${each.account}`));
+  const open = guarded.filter(({ account, circuit }) => {
+    const opened = rows.get(`circuit/${account}`)?.body['opened'] as { readonly secret?: unknown } | undefined;
+    return opened !== undefined && opened.secret === circuit?.secret;
+  });
+  metrics.add('CircuitsOpen', open.length);
+}
