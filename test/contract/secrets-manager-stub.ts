@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { type Emulator, stub } from './aws-emulators.ts';
 
 /**
- * Secrets Manager's answers, as its API reference gives them: GetSecretValue and ListSecrets (pages of two,
+ * Secrets Manager's answers, as its API reference gives them: GetSecretValue, PutSecretValue, CreateSecret and ListSecrets (pages of two,
  * whatever is asked for, so that paging is seen). It refuses whatever else it is asked.
  */
 export interface SecretsManagerStub extends Emulator {
@@ -17,6 +17,9 @@ export interface SecretsManagerStub extends Emulator {
 }
 
 interface Asked {
+  readonly Name?: string;
+  readonly SecretString?: string;
+  readonly ClientRequestToken?: string;
   readonly SecretId?: string;
   readonly NextToken?: string;
   readonly MaxResults?: number;
@@ -45,6 +48,8 @@ export async function startSecretsManagerStub(): Promise<SecretsManagerStub> {
       answer(response, refuse.status, { __type: refuse.code, message: refuse.message ?? 'no' });
     } else if (operation === 'GetSecretValue') {
       get(asked, response);
+    } else if (operation === 'PutSecretValue' || operation === 'CreateSecret') {
+      put(operation, asked, response);
     } else if (operation === 'ListSecrets') {
       list(asked, response);
     } else {
@@ -62,6 +67,21 @@ export async function startSecretsManagerStub(): Promise<SecretsManagerStub> {
     const value =
       typeof held === 'string' ? { SecretString: held } : { SecretBinary: Buffer.from(held).toString('base64') };
     answer(response, 200, { Name: SecretId, VersionId: 'v1', VersionStages: ['AWSCURRENT'], ...value });
+  }
+
+  function put(operation: string, asked: Asked, response: ServerResponse): void {
+    const name = (operation === 'CreateSecret' ? asked.Name : asked.SecretId) ?? '';
+    const there = state.held[name] !== undefined;
+    if (asked.SecretString === undefined || asked.ClientRequestToken === undefined) {
+      answer(response, 400, { __type: 'InvalidParameterException' });
+    } else if (operation === 'CreateSecret' && there) {
+      answer(response, 400, { __type: 'ResourceExistsException' });
+    } else if (operation === 'PutSecretValue' && !there) {
+      answer(response, 400, { __type: 'ResourceNotFoundException' });
+    } else {
+      state.held = { ...state.held, [name]: asked.SecretString };
+      answer(response, 200, { Name: name, VersionId: 'v2' });
+    }
   }
 
   function list({ Filters = [], NextToken = '0', MaxResults }: Asked, response: ServerResponse): void {

@@ -28,13 +28,21 @@ export interface Wanted {
 
 const encoder = new TextEncoder();
 
-export function version(pairs: ReadonlyMap<string, Pair>, targets?: readonly string[]): Version {
+/** `named`: naming.yaml gives the datasets their names at the vendors, not the manifest. */
+export function version(
+  pairs: ReadonlyMap<string, Pair>,
+  targets?: readonly string[],
+  options: { readonly named?: boolean } = {},
+): Version {
   const names = new Set([...pairs.keys()].flatMap((pair) => pair.split('-')));
   const text = JSON.stringify({
     version: 1,
     ...(targets ? { targets } : {}),
     datasets: Object.fromEntries(
-      [...names].map((name) => [name, { dataphin: { guid: name }, dataarts: { table: name } }]),
+      [...names].map((name) => [
+        name,
+        options.named ? { namespace: 'sim', name } : { dataphin: { guid: name }, dataarts: { table: name } },
+      ]),
     ),
     lineage: [...pairs].map(([pair, { columns, tag }]) => {
       const [from, to] = pair.split('-') as [string, string];

@@ -2,8 +2,12 @@ import { erase } from '../../functions/delete/delete.ts';
 import { reconcile } from '../../functions/scheduled-reconcile/reconcile.ts';
 import { converge } from '../../shared/converge/converge.ts';
 import { releaseHold } from '../../shared/converge/hold.ts';
+import { resolveUnknown } from '../../shared/converge/resolve.ts';
 import { verifyPass } from '../../shared/converge/verify-pass.ts';
+import { columnsOf } from '../../shared/core/claims.ts';
+import { decodeUnit } from '../../shared/core/unit-state.ts';
 import { edited, type Pair, randomPair, unparsable, type Version, version } from './history.ts';
+import { NAMING_VERSIONS } from './naming.ts';
 import { mustBeHeld } from './threshold.ts';
 import type { World } from './world.ts';
 
@@ -12,8 +16,17 @@ const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => `manifests/${nam
 /** How often people and the platform do what. */
 const COMMON = { edit: 14, flap: 2, remove: 4, back: 3, rename: 2, unparsable: 2, group: 2, stale: 2, sweep: 1 };
 /** Where no message brings the work about, or what changes sends none. */
-const NOT_DURABLE = { explicit: 2, release: 3, pass: 3, configure: 3, request: 2, verify: 3 };
-const NOT_DURABLE_NONE = { explicit: 0, release: 0, pass: 0, configure: 0, request: 0, verify: 0 };
+const NOT_DURABLE = { explicit: 2, release: 3, pass: 3, configure: 3, request: 2, verify: 3, resolve: 2, naming: 3 };
+const NOT_DURABLE_NONE = {
+  explicit: 0,
+  release: 0,
+  pass: 0,
+  configure: 0,
+  request: 0,
+  verify: 0,
+  resolve: 0,
+  naming: 0,
+};
 const TAMPERING = { tamper: 5 };
 const NO_TAMPERING = { tamper: 0 };
 type Act = keyof typeof COMMON | keyof typeof NOT_DURABLE | keyof typeof TAMPERING;
@@ -124,6 +137,16 @@ export class People {
       this.world.start((services, deadlineMs) => verifyPass(services.deps, { ...options, deadlineMs }));
     },
     tamper: () => this.tamper(),
+    naming: () => {
+      const { world } = this;
+      const { random, profile, watch } = world;
+      if (!profile.named) return;
+      watch.guards = [];
+      world.naming = random.pick(NAMING_VERSIONS);
+      world.trace(() => `naming.yaml: ${world.naming}`);
+      if (random.chance(0.7)) world.start((services, deadlineMs) => reconcile(services, deadlineMs, {}));
+    },
+    resolve: () => this.resolve(),
     configure: () => {
       const { configured, random, watch, profile } = this.world;
       const target = random.pick(profile.targets);
@@ -145,13 +168,14 @@ export class People {
     const count = profile.big && random.chance(0.5) ? random.between(40, 70) : random.between(1, 4);
     const pairs = new Map<string, Pair>();
     for (const pair of random.some(profile.pool, count)) pairs.set(pair, randomPair(random, profile.badShare));
-    return version(pairs, random.chance(0.06) ? [random.pick(['dataphin', 'dataarts'])] : undefined);
+    const targets = random.chance(0.06) ? [random.pick(['dataphin', 'dataarts'])] : undefined;
+    return version(pairs, targets, { named: profile.named });
   }
 
   private next(old: Version | undefined): Version {
     const { random, profile } = this.world;
     if (!old?.pairs || random.chance(0.1)) return this.fresh();
-    return version(edited(old.pairs, profile.pool, random, profile.badShare), old.targets);
+    return version(edited(old.pairs, profile.pool, random, profile.badShare), old.targets, { named: profile.named });
   }
 
   private store(owner: string, content: Version): void {
@@ -230,6 +254,35 @@ export class People {
         for (const owner of owners) await converge({ owner, deadlineMs }, services.deps);
       });
     }
+  }
+
+  /** Looks at the vendor for a create in doubt, once it cannot be carried out any more, and says what is there. */
+  private resolve(): void {
+    const { ledger, clock, random, vendors, profile, settings } = this.world;
+    const doubtful = [...ledger.shadow.values()].flatMap((row) => {
+      if (!row.key.startsWith('unit/')) return [];
+      const state = decodeUnit(row.body);
+      const [doubt, ...more] = state.uncertain;
+      const over = doubt !== undefined && clock.now > doubt.until + settings.clockSkewMs;
+      return doubt && over && more.length === 0 ? [{ state, doubt }] : [];
+    });
+    if (doubtful.length === 0 || profile.bulk) return;
+    const { state, doubt } = random.pick(doubtful);
+    const columns = columnsOf(state, doubt.mask).map((each) => `${each.from.column}>${each.to.column}`);
+    const known = new Set(state.nodes.map((node) => node.receipt));
+    const found = vendors.nodes.find(
+      (node) =>
+        node.pair === state.spec['pair'] &&
+        !known.has(node.receipt) &&
+        node.columns.size === columns.length &&
+        columns.every((each) => node.columns.has(each)),
+    );
+    const word = found ? ({ as: 'registered', receipt: found.receipt } as const) : ({ as: 'absent' } as const);
+    this.world.trace(() => `resolve ${state.id} ${word.as}`);
+    this.world.start(async (services, deadlineMs) => {
+      const owners = await resolveUnknown(state.id, word, services.deps);
+      for (const owner of owners) await converge({ owner, deadlineMs }, services.deps);
+    });
   }
 
   /** Others take away what we put there, at the vendor itself. What they put there before us stays theirs, and stays. */

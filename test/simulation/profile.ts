@@ -29,6 +29,10 @@ export interface Profile {
   readonly look: boolean;
   /** The DataArts-like vendor can be read in bulk. */
   readonly bulk: boolean;
+  /** Datasets have their vendor names from naming.yaml, which changes. */
+  readonly named: boolean;
+  /** Convergences share the circuits of their targets. */
+  readonly circuit: boolean;
   /** Rows are so small that most of them are written in pieces. */
   readonly pieces: boolean;
   /** Others change what we registered at the vendors. */
@@ -78,6 +82,8 @@ export function profileOf(random: Random): Profile {
     slices: random.pick([[60_000], [60_000, 20_000], [12_000, 40_000]]),
     look: random.chance(0.85),
     bulk: random.chance(0.4),
+    named: random.chance(0.25),
+    circuit: random.chance(0.3),
     pieces: random.chance(0.1),
     tampering: random.chance(0.4),
     badShare: random.chance(0.2) ? 0.08 : 0,

@@ -40,6 +40,7 @@ async function live(world: World): Promise<void> {
   await world.idle();
   if (world.profile.durable && world.manifests.size > 0) checkDurable(world);
   for (const target of world.profile.targets) world.configured.add(target);
+  world.naming = 'all';
   await untilQuiet(world);
   await untilVerified(world);
   checkLedger(world);

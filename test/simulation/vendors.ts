@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Target } from '../../shared/converge/deps.ts';
+import { type Dataset, identity } from '../../shared/core/dataset.ts';
 import type { ColumnEdge } from '../../shared/core/edge.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import type { Call, Receipt, Sight, Unit, Vendor, VendorClient, WithdrawCall } from '../../shared/vendors/vendor.ts';
@@ -90,26 +91,39 @@ export function simVendor(name: VendorName, columnsPerCall: number): Vendor {
     secret: z.record(z.string(), z.json()),
     account: () => name,
     units({ entries }) {
-      const units = entries.map((entry): Unit => {
-        const from = entry.from[0]?.alias ?? '';
-        const to = entry.to[0]?.alias ?? '';
-        const pair = `${from}-${to}`;
-        return {
+      const units: Unit[] = [];
+      const unresolved: Unresolved[] = [];
+      for (const entry of entries) {
+        const [source, sink] = [entry.from[0], entry.to[0]];
+        if (!source?.vendors[name] || !sink?.vendors[name]) {
+          const labels = { from: labelOf(source), to: labelOf(sink) };
+          unresolved.push({ path: entry.path, ...labels, reason: `it has no name at ${name}` });
+          continue;
+        }
+        const pair = `${source.alias}-${sink.alias}`;
+        units.push({
           id: unitOf(name, pair),
-          from: [{ name: from }],
-          to: [{ name: to }],
+          from: [tableOf(source)],
+          to: [tableOf(sink)],
           spec: { pair },
           columns: able ? entry.columns : entry.columns.map((each) => ({ ...each, direct: true })),
           options: entry.options[name] ?? {},
           paths: [entry.path],
-        };
-      });
-      return { units, unresolved: [] };
+        });
+      }
+      return { units, unresolved };
     },
     connect() {
       throw new Error('targets of a simulation come connected');
     },
   };
+}
+
+const labelOf = (dataset: Dataset | undefined): string => (dataset && identity(dataset)) ?? dataset?.alias ?? '';
+
+function tableOf(dataset: Dataset): UnitTable {
+  const known = identity(dataset);
+  return { name: dataset.alias ?? '', ...(known === undefined ? {} : { dataset: known }) };
 }
 
 /** A client of one invocation. What it sends may get lost, come late, or be done although nobody hears of it. */
@@ -154,7 +168,7 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
           late: 4,
           ambiguous: able ? 2 : 0,
           doubt: able ? 1 : 0,
-          denied: 0.3,
+          denied: world.profile.circuit ? 1.5 : 0.3,
         })
       : 'none';
     const quick = random.chance(0.8)

@@ -1,13 +1,17 @@
 import type { ConvergeDeps, ConvergeSettings, Target } from '../../shared/converge/deps.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
+import type { Circuit } from '../../shared/http/circuit.ts';
+import { ledgerCircuit } from '../../shared/ledger/circuit.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Message, Queue } from '../../shared/queue/queue.ts';
+import { guarded } from '../../shared/vendors/guarded.ts';
 import type { Vendor } from '../../shared/vendors/vendor.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { Clock } from './clock.ts';
 import type { Version } from './history.ts';
 import { Invocation, unknown } from './invocation.ts';
 import type { Mutant } from './mutants.ts';
+import { type NamingVersion, namingOf } from './naming.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { Random } from './random.ts';
 import { manifestsPort, SimLedger } from './stores.ts';
@@ -49,6 +53,7 @@ export class World {
   readonly configured: Set<string>;
   /** Pairs that others took something from: should we withdraw the rest before that is found, the bare edge may stay. */
   readonly bared = new Set<string>();
+  naming: NamingVersion = 'all';
   readonly violations: string[] = [];
   readonly lines: string[] | undefined;
   faults = true;
@@ -220,8 +225,16 @@ export class World {
   }
 
   private services(inv: Invocation): Services {
+    const ledger = this.ledger.port(inv);
+    const circuits = new Map<string, Circuit>();
+    const circuitOf = (account: string): Circuit => {
+      const options = { ledger, account, target: account, secret: '00', now: () => inv.now(), id: () => inv.newId() };
+      const circuit = circuits.get(account) ?? ledgerCircuit(options);
+      circuits.set(account, circuit);
+      return circuit;
+    };
     const deps: ConvergeDeps = {
-      ledger: this.ledger.port(inv),
+      ledger,
       manifests: manifestsPort(this, inv),
       queue: {
         send: async (message, options) => {
@@ -237,8 +250,8 @@ export class World {
       },
       log: SILENT,
       settings: this.settings,
-      targets: async () => ({ list: this.targets(inv), problems: [] }),
-      naming: async () => ({ etag: 'none', naming: NO_NAMING }),
+      targets: async () => ({ list: this.targets(inv, circuitOf), problems: [] }),
+      naming: async () => (this.profile.named ? namingOf(this.naming) : { etag: 'none', naming: NO_NAMING }),
       now: () => inv.now(),
       id: () => inv.newId(),
       alive: (lease) => lease.until > inv.now(),
@@ -246,9 +259,14 @@ export class World {
     return { deps, log: SILENT } as Partial<Services> as Services;
   }
 
-  private targets(inv: Invocation): Target[] {
+  private targets(inv: Invocation, circuitOf: (account: string) => Circuit): Target[] {
     return this.kinds
       .filter((kind) => this.configured.has(kind.name))
-      .map((kind) => connected(this, inv, kind, this.profile.look));
+      .map((kind) => {
+        const target = connected(this, inv, kind, this.profile.look);
+        if (!this.profile.circuit) return target;
+        const circuit = circuitOf(target.account);
+        return { ...target, client: guarded(target.client, circuit), circuit };
+      });
   }
 }
