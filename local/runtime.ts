@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { asFailure } from '../shared/core/failure.ts';
 import type { JsonObject } from '../shared/core/json.ts';
 import type { Log } from '../shared/log.ts';
+import type { Metrics } from '../shared/metrics.ts';
 import type { Settings } from '../shared/settings.ts';
 import { notedReason } from '../shared/triggers/letter.ts';
 import { type EmbeddedServices, embeddedServices } from '../shared/wiring.ts';
@@ -34,7 +35,10 @@ export interface Runtime {
 const RECONCILE_TIMEOUT_MS = 110_000;
 
 /** All functions on this machine: HTTP host, bucket notifications, queue worker, schedule, and simulators for vendors without a secret. */
-export async function startRuntime(settings: Settings, options: { readonly log?: Log } = {}): Promise<Runtime> {
+export async function startRuntime(
+  settings: Settings,
+  options: { readonly log?: Log; readonly metrics?: Metrics } = {},
+): Promise<Runtime> {
   const dataDir = resolve(settings.dataDir);
   const closing: (() => Promise<void> | void)[] = [];
   const close = async () => {
@@ -53,7 +57,12 @@ export async function startRuntime(settings: Settings, options: { readonly log?:
     closing.push(() => parser.close());
     const services = await embeddedServices(
       { ...settings, dataDir },
-      { simulated, parse: parser.parse, ...(options.log ? { log: options.log } : {}) },
+      {
+        simulated,
+        parse: parser.parse,
+        ...(options.log ? { log: options.log } : {}),
+        ...(options.metrics ? { metrics: options.metrics } : {}),
+      },
     );
     closing.push(() => services.close());
     await services.queue.releaseHeld();

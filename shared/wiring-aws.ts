@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { ledgerCheck } from './converge/lost-ledger.ts';
 import { namingFile } from './converge/naming-file.ts';
+import { untilResumed } from './converge/restored.ts';
 import { Failure } from './core/failure.ts';
 import { dynamodbLedger } from './ledger/dynamodb.ts';
 import { spilling } from './ledger/spill.ts';
+import { versioned } from './ledger/versioned.ts';
 import { createLog, type Log } from './log.ts';
 import { s3Manifests } from './manifests/s3.ts';
 import type { Metrics } from './metrics.ts';
@@ -39,7 +41,7 @@ export function awsServices(
   const cache = { ttlMs: SECRETS_TTL_MS, listTtlMs: SECRETS_TTL_MS, refreshEveryMs: SECRETS_REFRESH_MS, now: Date.now };
   const secrets = cachedSecrets(secretsOnUse(secretPrefix), cache);
   const { hold } = settings;
-  const ledger = spilling(dynamodbLedger(table, { callMs: LEDGER_MS }));
+  const ledger = versioned(spilling(dynamodbLedger(table, { callMs: LEDGER_MS })));
   const queue = queueOnUse(queueUrl);
   const id = () => randomBytes(15).toString('base64url');
   return {
@@ -53,7 +55,7 @@ export function awsServices(
       manifests,
       log,
       metrics,
-      targets: targetsOf(secrets, { ledger, id, log, metrics, modes: settings.modes }),
+      targets: untilResumed(targetsOf(secrets, { ledger, id, log, metrics, modes: settings.modes }), ledger),
       naming: namingFile(manifests),
       ledgerCheck: ledgerCheck(ledger, manifests, id),
       now: Date.now,

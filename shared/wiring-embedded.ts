@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import type { ConvergeDeps } from './converge/deps.ts';
 import { ledgerCheck } from './converge/lost-ledger.ts';
 import { namingFile } from './converge/naming-file.ts';
+import { untilResumed } from './converge/restored.ts';
 import { spilling } from './ledger/spill.ts';
 import { sqliteLedger } from './ledger/sqlite.ts';
 import { openSqliteFile } from './ledger/sqlite-file.ts';
+import { versioned } from './ledger/versioned.ts';
 import { createLog } from './log.ts';
 import { folderManifests } from './manifests/folder.ts';
 import { silentMetrics } from './metrics.ts';
@@ -33,7 +35,7 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
   const metrics = options.metrics ?? silentMetrics;
   const file = openSqliteFile(join(dataDir, 'lineage.db'));
   const stored = sqliteLedger(file);
-  const ledger = spilling(stored);
+  const ledger = versioned(spilling(stored));
   const queue = sqliteQueue(file, { now: Date.now, maxAttempts: MAX_ATTEMPTS });
   const manifests = folderManifests(bucket);
   const secrets = cachedSecrets(fileSecrets(join(dataDir, 'secrets')), {
@@ -49,14 +51,17 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
     manifests,
     log,
     metrics,
-    targets: targetsOf(secrets, {
+    targets: untilResumed(
+      targetsOf(secrets, {
+        ledger,
+        id,
+        log,
+        metrics,
+        modes: settings.modes,
+        ...(options.simulated ? { simulated: options.simulated } : {}),
+      }),
       ledger,
-      id,
-      log,
-      metrics,
-      modes: settings.modes,
-      ...(options.simulated ? { simulated: options.simulated } : {}),
-    }),
+    ),
     naming: namingFile(manifests),
     ledgerCheck: ledgerCheck(ledger, manifests, id),
     ...(options.parse ? { parse: options.parse } : {}),

@@ -22,6 +22,8 @@ export interface Target {
   readonly client: VendorClient;
   /** What may be done there; `sync` unless given. */
   readonly mode?: TargetMode;
+  /** It is report-only because the ledger was restored, whatever its mode is. */
+  readonly restored?: true;
   /** What the account allows; absent: no limit. */
   readonly budget?: { readonly callsPerSecond?: number; readonly callsPerDay?: number };
   /** Whether the account takes our credentials; absent: nobody keeps count. */

@@ -99,7 +99,7 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
       settled: false,
       ...briefLease(work),
       ticket,
-      queued: onItsWay({ hash, delayMs, now: deps.now() }),
+      ...(open.every(isTimed) ? { queued: onItsWay({ hash, delayMs, now: deps.now() }) } : {}),
       tries,
     };
   }
@@ -166,6 +166,11 @@ async function stillReleased(allowed: StoredIds, decision: Decision, work: Work)
   const ids = await loadIds(work.deps.ledger, allowed, work.chunks);
   const left = new Set([...ids].filter((id) => decision.kept.has(id)));
   return left.size === 0 ? undefined : save(left, work);
+}
+
+/** It is known when it can go on; after a mere failure, a pass may well try earlier. */
+function isTimed({ open: why }: UnitResult): boolean {
+  return why?.busy === true || why?.until !== undefined || why?.failure?.retryAfterMs !== undefined;
 }
 
 /** When to come back: as soon as a wait ends, later and later while a vendor does not answer or another one is at work. */

@@ -5,6 +5,9 @@ import type { Target, Targets } from './deps.ts';
 import type { DesiredUnit } from './desired.ts';
 import { capabilitiesOf, tasksOf, withWish } from './task.ts';
 
+const RESTORED = 'the ledger was restored from a backup';
+const RESUME = 'look at npm run plan, then npm run restore -- --resume';
+
 /** Units of a decision that are kept because of their target's mode, and for no other reason. */
 export function keptByMode(decision: Pick<Decision, 'kept' | 'states'>, targets: Targets): string[] {
   const keeping = new Set(targets.list.filter(keepsAll).map((target) => target.account));
@@ -17,11 +20,13 @@ export function changesUnsent(wanted: DesiredUnit, state: UnitState | undefined,
   if (!task?.want) return undefined;
   const step = nextStep(withWish(state ?? newUnit(task.want.origin), task), capabilitiesOf(wanted.target), 0);
   if (step.do === 'nothing' && step.reason === undefined) return undefined;
-  const name = wanted.target.name;
+  const { name, restored } = wanted.target;
+  if (restored) return `${RESTORED}, so nothing is sent; ${RESUME}`;
   return `${name} is report-only, so nothing is sent; it is brought up to date once MODES says ${name}=sync`;
 }
 
 /** Why an edge that nobody declares any more stays at a target. */
-export function withdrawalUnsent({ name, mode }: Target): string {
+export function withdrawalUnsent({ name, mode, restored }: Target): string {
+  if (restored) return `no longer declared, but ${RESTORED}, so it stays; ${RESUME}`;
   return `no longer declared, but ${name} is ${mode}, so it stays; it is withdrawn once MODES says ${name}=sync`;
 }

@@ -253,7 +253,8 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       return sight?.readable ? sight : undefined;
     } catch (thrown) {
       const failure = asFailure(thrown);
-      if (failure.kind === 'denied' || failure.code === BUDGET_SPENT) context.shut.set(task.target.name, failure);
+      // When the share of the budget for reading back is spent, work goes on.
+      if (failure.kind === 'denied') context.shut.set(task.target.name, failure);
       return { failure };
     }
   }

@@ -166,11 +166,14 @@ export function intern(
 
 const OPTIONAL = ['shownOptions', 'addOptions', 'lastOptions', 'receipt', 'registeredAt', 'changedAt'] as const;
 
+/** Form of a unit's row, its index entries included; what older forms were stands with `upgradeLedger`. */
+export const UNIT_VERSION = 2;
+
 /** As the ledger stores it: masks in hex, column edges as short arrays. */
 export function encodeUnit(state: UnitState): JsonObject {
   const body: Record<string, Json> = {
     kind: 'unit',
-    version: 1,
+    version: UNIT_VERSION,
     id: state.id,
     vendor: state.vendor,
     target: state.target,

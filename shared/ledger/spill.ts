@@ -157,6 +157,7 @@ export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
       return removed;
     },
     find: (index, options) => ledger.find(index, options),
+    ...(ledger.findMany && { findMany: ledger.findMany.bind(ledger) }),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { StatementSync } from 'node:sqlite';
 import type { JsonObject } from '../core/json.ts';
 import { checkLedgerKey, pageSize } from './keys.ts';
 import type { Ledger, Page, Row } from './ledger.ts';
@@ -22,6 +23,8 @@ const SCHEMA = `
 const SWEEP_ROWS = 1_000;
 
 type Columns = Record<string, unknown>;
+/** Key, rev, body, entries and expiry. */
+type RowColumns = readonly [string, string, string, string | null, number | null];
 
 /**
  * A ledger in a database file: an item and its index entries are written in one transaction, and the writes of one tick
@@ -31,19 +34,30 @@ export function sqliteLedger(file: SqliteFile): SqliteLedger {
   const { database } = file;
   file.read(() => database.exec(SCHEMA));
   const sql = file.read(() => ({
-    get: database.prepare('SELECT key, rev, body, entries, expires_at FROM item WHERE key = ?'),
+    get: asArrays('SELECT key, rev, body, entries, expires_at FROM item WHERE key = ?'),
+    // One statement for many keys: each statement of its own would take and give back the file's lock.
+    getMany: asArrays(
+      'SELECT item.key, rev, body, entries, expires_at FROM json_each(?) AS wanted CROSS JOIN item ON item.key = wanted.value',
+    ),
     peek: database.prepare('SELECT rev, entries FROM item WHERE key = ?'),
     put: database.prepare('INSERT OR REPLACE INTO item (key, rev, body, entries, expires_at) VALUES (?, ?, ?, ?, ?)'),
     remove: database.prepare('DELETE FROM item WHERE key = ?'),
     addEntry: database.prepare('INSERT OR IGNORE INTO entry (entry, key) VALUES (?, ?)'),
     dropEntry: database.prepare('DELETE FROM entry WHERE entry = ? AND key = ?'),
-    find: database.prepare('SELECT key FROM entry WHERE entry = ? AND key > ? ORDER BY key LIMIT ?'),
+    find: asArrays('SELECT key FROM entry WHERE entry = ? AND key > ? ORDER BY key LIMIT ?'),
+    // Up to the key after the page, if there is one; any text is less than a blob.
+    findMany: asArrays(`
+      SELECT wanted.key, entry.key FROM json_each(?1) AS wanted CROSS JOIN entry ON entry.entry = wanted.value AND entry.key <=
+        coalesce((SELECT key FROM entry WHERE entry = wanted.value ORDER BY key LIMIT 1 OFFSET ?2), x'')
+      ORDER BY wanted.key, entry.key`),
     expired: database.prepare('SELECT key FROM item WHERE expires_at < ? LIMIT ?'),
   }));
 
-  function read(key: string): Row | undefined {
-    const columns = sql.get.get(key);
-    return columns === undefined ? undefined : toRow(columns);
+  /** Rows as arrays cost a fraction of rows as objects. */
+  function asArrays(text: string): StatementSync {
+    const statement = database.prepare(text);
+    statement.setReturnArrays(true);
+    return statement;
   }
 
   function replaceEntries(key: string, old: readonly string[], next: readonly string[]): void {
@@ -65,15 +79,18 @@ export function sqliteLedger(file: SqliteFile): SqliteLedger {
 
   return {
     async get(key) {
-      return file.read(() => read(key));
+      return file.read(() => {
+        const columns = sql.get.get(key);
+        return columns === undefined ? undefined : toRow(columns as unknown as RowColumns);
+      });
     },
 
     async getMany(keys) {
       return file.read(() => {
         const rows = new Map<string, Row>();
-        for (const key of keys) {
-          const row = read(key);
-          if (row !== undefined) rows.set(key, row);
+        for (const columns of keys.length === 0 ? [] : sql.getMany.all(asList(keys))) {
+          const row = toRow(columns as unknown as RowColumns);
+          rows.set(row.key, row);
         }
         return rows;
       });
@@ -106,9 +123,21 @@ export function sqliteLedger(file: SqliteFile): SqliteLedger {
     async find(index, options = {}): Promise<Page<string>> {
       const limit = pageSize(options.limit);
       const found = file.read(() => sql.find.all(index, options.after ?? '', limit + 1));
-      const items = found.slice(0, limit).map((columns) => String(columns['key']));
-      const last = items.at(-1);
-      return found.length > limit && last !== undefined ? { items, next: last } : { items };
+      return toPage(
+        found.map((columns) => (columns as unknown as readonly [string])[0]),
+        limit,
+      );
+    },
+
+    async findMany(indexes, options = {}) {
+      const limit = pageSize(options.limit);
+      const wanted = [...new Set(indexes)];
+      const keys = wanted.map((): string[] => []);
+      for (const columns of wanted.length === 0 ? [] : file.read(() => sql.findMany.all(asList(wanted), limit))) {
+        const [place, key] = columns as unknown as readonly [number, string];
+        keys[place]?.push(key);
+      }
+      return new Map(wanted.map((index, place) => [index, toPage(keys[place] ?? [], limit)]));
     },
 
     async sweep(nowSeconds) {
@@ -122,18 +151,26 @@ export function sqliteLedger(file: SqliteFile): SqliteLedger {
   };
 }
 
+/** As the statements with `json_each` take it. Half a character is stored as its replacement, so that is what is looked for. */
+const asList = (texts: readonly string[]): string => JSON.stringify(texts.map((text) => text.toWellFormed()));
+
+/** A page of keys of which there may be one too many. */
+function toPage(keys: readonly string[], limit: number): Page<string> {
+  const last = keys[limit - 1];
+  return keys.length > limit && last !== undefined ? { items: keys.slice(0, limit), next: last } : { items: keys };
+}
+
 function toEntries(columns: Columns | undefined): readonly string[] {
   const text = columns?.['entries'];
   return typeof text === 'string' ? (JSON.parse(text) as string[]) : [];
 }
 
-function toRow(columns: Columns): Row {
-  const expiresAt = columns['expires_at'];
+function toRow([key, rev, body, entries, expiresAt]: RowColumns): Row {
   return {
-    key: String(columns['key']),
-    rev: String(columns['rev']),
-    body: JSON.parse(String(columns['body'])) as JsonObject,
-    ...(typeof columns['entries'] === 'string' ? { index: toEntries(columns) } : {}),
-    ...(typeof expiresAt === 'number' ? { expiresAt } : {}),
+    key,
+    rev,
+    body: JSON.parse(body) as JsonObject,
+    ...(entries === null ? {} : { index: JSON.parse(entries) as string[] }),
+    ...(expiresAt === null ? {} : { expiresAt }),
   };
 }

@@ -6,6 +6,7 @@ import { onTestFinished } from 'vitest';
 import { type Runtime, startRuntime } from '../../local/runtime.ts';
 import type { StatusDocument } from '../../shared/converge/status.ts';
 import { memoryLog } from '../../shared/log.ts';
+import { memoryMetrics } from '../../shared/metrics.ts';
 import { readSettings } from '../../shared/settings.ts';
 
 export interface DataphinHeld {
@@ -32,6 +33,7 @@ export interface RecordedCall {
 export async function local(environment: Readonly<Record<string, string>> = {}, folder?: string) {
   const dataDir = folder ?? (await mkdtemp(join(tmpdir(), 'lineage-test-')));
   const log = memoryLog();
+  const metrics = memoryMetrics(environment['DEPLOYMENT']);
   const settings = readSettings({
     PORT: '0',
     DATA_DIR: dataDir,
@@ -42,7 +44,7 @@ export async function local(environment: Readonly<Record<string, string>> = {}, 
     FLINK_SOURCE: 'off',
     ...environment,
   });
-  const runtime: Runtime = await startRuntime(settings, { log });
+  const runtime: Runtime = await startRuntime(settings, { log, metrics });
   let closed = false;
   const close = async () => {
     if (!closed) await runtime.close();
@@ -67,6 +69,8 @@ export async function local(environment: Readonly<Record<string, string>> = {}, 
   return {
     runtime,
     log,
+    /** What was told so far; an invocation tells when it ends. */
+    told: metrics.told,
     dataDir,
     close,
     dataphin: () => read<DataphinHeld[]>('dataphin', 'lineage'),

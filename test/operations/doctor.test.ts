@@ -102,7 +102,7 @@ describe.each([
     const here = await place();
     await here.hold(name, here.secretOf(name));
     const fast = await here.look(() => Date.now() + 20 * 60_000);
-    expect(of(fast, 'clock', 'wrong')[0]?.message).toMatch(/1200 s ahead/);
+    expect(of(fast, 'clock', 'wrong')[0]?.message).toMatch(/120\d s ahead/);
     expect(of(fast, name, 'wrong')[0]?.message).toMatch(/clock/);
     expect(of(await here.look(() => Date.now() - 10 * 60_000), 'clock', 'warn')).toHaveLength(1);
   });
@@ -134,7 +134,7 @@ it('tells broken JSON, an open file, a foreign name, unusable clients', async ()
 it('npm run doctor ends with 1 when something is wrong, a setting too', async () => {
   const dataDir = await folder();
   expect(await script('doctor', ['--json'], { DATA_DIR: dataDir })).toMatchObject({ code: 0 });
-  const { code, out } = await script('doctor', [], { DATA_DIR: '/proc/nowhere' });
+  const { code, out } = await script('doctor', [], { DATA_DIR: '/dev/null/nowhere' });
   expect([code, out]).toMatchObject([1, expect.stringMatching(/WRONG disk/)]);
   expect((await script('doctor', [], { DATA_DIR: dataDir, PORT: 'x' })).out).toMatch(/WRONG settings[\s\S]*PORT/);
 });

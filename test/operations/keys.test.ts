@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { addKey, listKeys, revokeKey } from '../../local/client-keys.ts';
@@ -104,9 +104,11 @@ it('a vendor that refuses a key makes the secret be read at once, and the call s
 });
 
 it('a secret that is broken makes its own target unusable, says so, and stops no other', async () => {
-  const one = await local();
-  const path = join(one.dataDir, 'secrets/lineage/dataphin.json');
-  await writeFile(path, '{ "endpoint": 7, "access_key_secret": "hunter2" }', { mode: 0o600 });
+  const dataDir = await folder();
+  await mkdir(join(dataDir, 'secrets/lineage'), { recursive: true });
+  const broken = '{ "endpoint": 7, "access_key_secret": "hunter2" }';
+  await writeFile(join(dataDir, 'secrets/lineage/dataphin.json'), broken, { mode: 0o600 });
+  const one = await local({}, dataDir);
   await one.drop('manifests/a.json', manifest([['a', 'b']], { targets: ['dataphin', 'dataarts'] }));
   const status = await one.statusWhen(
     'manifests/a.json',

@@ -45,7 +45,9 @@ export function filled(template: Template) {
       case 'Ref':
         return reference(String(of));
       case 'Fn::Sub':
-        return String(of).replace(/\$\{([^}]+)\}/g, (_, each: string) => String(reference(each)));
+        return String(of).replace(/\$\{([^}]+)\}/g, (_, each: string) =>
+          String(each.endsWith('.QueueName') ? nameOf(each.replace('.QueueName', '')) : reference(each)),
+        );
       case 'Fn::Join': {
         const [between, parts] = of as [string, unknown];
         return (value(parts) as string[]).join(between);
@@ -61,6 +63,7 @@ export function filled(template: Template) {
       case 'Fn::GetAtt': {
         const [id, attribute] = of as [string, string];
         if (attribute === 'Arn') return arn(id);
+        if (attribute === 'QueueName') return nameOf(id);
         break;
       }
     }

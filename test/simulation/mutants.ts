@@ -169,7 +169,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   }),
   'verdict bound to vanish id': reading((row, _inv, { ledger }) => {
     if (!row.key.startsWith('vanish/')) return row;
-    const vanished = row.body['vanished'] as JsonObject & { verdicts: Record<string, JsonObject> };
+    const vanished = row.body['vanished'] as (JsonObject & { verdicts: Record<string, JsonObject> }) | undefined;
+    // It stands in pieces.
+    if (!vanished) return row;
     const verdicts = Object.entries(vanished.verdicts).map(([owner, verdict]) => {
       const vanish = ledger.shadow.get(`owner/${owner}`)?.body['vanish'] as { id: string } | undefined;
       return [owner, vanish ? { ...verdict, id: vanish.id } : verdict];

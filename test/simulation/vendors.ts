@@ -3,7 +3,17 @@ import type { Target } from '../../shared/converge/deps.ts';
 import { type Dataset, identity } from '../../shared/core/dataset.ts';
 import type { ColumnEdge } from '../../shared/core/edge.ts';
 import { Failure } from '../../shared/core/failure.ts';
-import type { Call, Receipt, Sight, Unit, Vendor, VendorClient, WithdrawCall } from '../../shared/vendors/vendor.ts';
+import type {
+  Call,
+  Receipt,
+  Sight,
+  Unit,
+  UnitTable,
+  Unresolved,
+  Vendor,
+  VendorClient,
+  WithdrawCall,
+} from '../../shared/vendors/vendor.ts';
 import { type Invocation, throttled, unknown } from './invocation.ts';
 import type { World } from './world.ts';
 
