@@ -29,8 +29,15 @@ export interface RecordedCall {
   readonly request: unknown;
 }
 
-/** A runtime of its own in a temporary folder, with what a test asks of it. */
+/** A runtime of its own in a temporary folder, with what a test asks of it. Ends with the test. */
 export async function local(environment: Readonly<Record<string, string>> = {}, folder?: string) {
+  const opened = await openLocal(environment, folder);
+  onTestFinished(() => opened.end());
+  return opened;
+}
+
+/** The same for more than one test: whoever opens it ends it. */
+export async function openLocal(environment: Readonly<Record<string, string>> = {}, folder?: string) {
   const dataDir = folder ?? (await mkdtemp(join(tmpdir(), 'lineage-test-')));
   const log = memoryLog();
   const metrics = memoryMetrics(environment['DEPLOYMENT']);
@@ -50,10 +57,10 @@ export async function local(environment: Readonly<Record<string, string>> = {}, 
     if (!closed) await runtime.close();
     closed = true;
   };
-  onTestFinished(async () => {
+  const end = async () => {
     await close();
     if (folder === undefined) await rm(dataDir, { recursive: true, force: true });
-  });
+  };
 
   const url = (vendor: string, path: string) => `${runtime.vendors[vendor]}/_sandbox/${path}`;
   const read = async <T>(vendor: string, path: string): Promise<T> =>
@@ -73,6 +80,7 @@ export async function local(environment: Readonly<Record<string, string>> = {}, 
     told: metrics.told,
     dataDir,
     close,
+    end,
     dataphin: () => read<DataphinHeld[]>('dataphin', 'lineage'),
     dataarts: () => read<DataArtsHeld[]>('dataarts', 'lineage'),
     calls: (vendor: string) => read<RecordedCall[]>(vendor, 'calls'),

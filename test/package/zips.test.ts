@@ -7,9 +7,11 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { entries } from '../../local/entries.ts';
 import { type Account, startAccount } from './account.ts';
+import { alarmSuite } from './alarm-suite.ts';
 import { awsFront, type Front } from './aws-front.ts';
 import type { Statement } from './iam.ts';
 import { type Lambda, startLambda } from './lambda.ts';
+import { leastPrivilegeSuite } from './least-privilege-suite.ts';
 import { type Packaged, packaged } from './packaged.ts';
 import { type Filled, filled, functionsOf, type LambdaProperties } from './template.ts';
 import { templateSuite } from './template-suite.ts';
@@ -342,4 +344,6 @@ describe('a function that cannot work', () => {
   });
 });
 
+leastPrivilegeSuite(() => ({ stack, functions, account, statementsOf, started, sample }));
+alarmSuite(() => ({ stack, functions }));
 templateSuite(() => ({ stack, functions, prod: filled(second.template) }));
