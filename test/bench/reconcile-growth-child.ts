@@ -10,11 +10,15 @@ import { silentLog } from '../../shared/log.ts';
 import { readSettings } from '../../shared/settings.ts';
 import { vendors } from '../../shared/vendors/index.ts';
 import { embeddedServices } from '../../shared/wiring.ts';
+import { sideBySide } from './bench.ts';
 import { given, say } from './child.ts';
 
-/** Either makes a data folder of settled owners, or runs one pass over it in a process that has done nothing else. */
+/**
+ * Makes a data folder of settled owners, runs passes over it in a process that has done nothing else, or does so beside the least that
+ * looks at each of them.
+ */
 const input = given<{
-  readonly step: 'seed' | 'pass';
+  readonly step: 'seed' | 'pass' | 'steady';
   readonly dataDir: string;
   readonly owners: number;
   readonly edgesPerOwner: number;
@@ -90,12 +94,30 @@ if (input.step === 'seed') {
     await passHere(deps, { deadlineMs: Date.now() + 3_600_000, tally, since: Date.now() });
     return { tally, ms: performance.now() - started };
   };
+  /** Listing the owners and reading each one's row; what is left out is to look at it. */
+  const floor = async () => {
+    const started = performance.now();
+    let read = 0;
+    for (let after: string | undefined, more = true; more; ) {
+      const page = await deps.manifests.list('manifests/', after === undefined ? {} : { after });
+      for (const { key } of page.items) if (await deps.ledger.get(ownerKey(key))) read += 1;
+      after = page.next;
+      more = after !== undefined;
+    }
+    if (read !== owners) throw new Error(`${read} owners read`);
+    return performance.now() - started;
+  };
+  const besideFloor = async () => {
+    const steady = await sideBySide({ ours: async () => (await run()).ms, floor }, 5);
+    return { ours: steady.ours, floor: steady.floor };
+  };
   const cold = await run();
   const warm = await run();
+  const beside = input.step === 'steady' ? await besideFloor() : {};
   await services.close();
   // Kilobytes, the highest since the process began.
   const peakRssBytes = process.resourceUsage().maxRSS * 1_024;
   const { outcomes, edges } = warm.tally;
-  say({ coldMs: cold.ms, ms: warm.ms, peakRssBytes, outcomes, edges });
+  say({ coldMs: cold.ms, ms: warm.ms, peakRssBytes, outcomes, edges, ...beside });
 }
 process.exit(0);

@@ -5,6 +5,7 @@ import { coldstarts } from './coldstart.ts';
 import { convergences } from './converge.ts';
 import { graphs } from './graph.ts';
 import { manifests } from './manifest.ts';
+import { passes } from './reconcile.ts';
 import { table } from './table.ts';
 import { webhook } from './webhook.ts';
 
@@ -14,6 +15,7 @@ const BENCHMARKS: readonly { readonly figures: readonly string[]; readonly run: 
   { figures: ['manifest.parse.yaml', 'manifest.parse.json'], run: manifests },
   { figures: ['converge.new', 'converge.unchanged'], run: convergences },
   { figures: ['webhook.ack', 'webhook.p99'], run: webhook },
+  { figures: ['reconcile.steady', 'reconcile.growth', 'reconcile.memory'], run: passes },
   { figures: ['graph.query'], run: graphs },
   { figures: ['coldstart', 'bundle'], run: coldstarts },
 ];
