@@ -7,11 +7,12 @@ import type { Manifest } from '../../shared/core/manifest.ts';
 import type { Naming } from '../../shared/core/naming.ts';
 import { edgesToWithdraw, type Label, type UnwantedEdge, withoutEdges } from '../../shared/core/withdraw-edges.ts';
 import { parse } from '../../shared/parse.ts';
-import { type Caller, mayOwn } from '../../shared/triggers/access.ts';
+import type { Caller } from '../../shared/triggers/access.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { ledgerReader } from '../fetch/units.ts';
 import { checkStored } from '../register/confined.ts';
 import { settle } from '../register/register.ts';
+import { inTurn } from '../register/turn.ts';
 import { erase } from './delete.ts';
 
 /** Manifests that came by HTTP; what anybody else holds is his to withdraw. */
@@ -52,14 +53,19 @@ export async function withdraw(
   const label: Label = (vendor, block) => vendors.get(vendor)?.label?.(block);
   const unwanted = edgesToWithdraw(manifest, naming, label);
   const found = await holdersOf(unwanted, services);
-  const mine = new Set(found.flatMap(({ owners }) => [...owners]).filter((owner) => isOurs(owner, caller)));
+  const mine: string[] = [];
+  for (const owner of [...new Set(found.flatMap(({ owners }) => [...owners]))].sort())
+    if (await isOurs(owner, caller, services)) mine.push(owner);
   const taken = new Map<string, ReadonlySet<number>>();
   const statuses: StatusDocument[] = [];
   let finished = true;
-  for (const owner of [...mine].sort()) {
-    await checkStored(owner, caller, services);
+  for (const owner of mine) {
     const units = found.filter(({ owners }) => owners.has(owner)).flatMap((each) => each.units);
-    const removed = await takeOut(owner, unwanted, { naming, label, units }, services);
+    // Whoever replaces the object meanwhile would lose what he stores.
+    const removed = await inTurn(owner, services, deadlineMs, async () => {
+      await checkStored(owner, caller, services);
+      return takeOut(owner, unwanted, { naming, label, units }, services);
+    });
     if (removed.size === 0) continue;
     taken.set(owner, removed);
     const settled = await settle(owner, services, deadlineMs);
@@ -74,8 +80,16 @@ export async function withdraw(
   return { finished, edges, statuses };
 }
 
-function isOurs(owner: string, caller: Caller): boolean {
-  return owner.startsWith(PREFIX) && mayOwn(caller, owner);
+/** What somebody else's namespaces stand in is not the caller's to change either: he is told who holds it. */
+async function isOurs(owner: string, caller: Caller, services: Services): Promise<boolean> {
+  if (!owner.startsWith(PREFIX)) return false;
+  try {
+    await checkStored(owner, caller, services);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.kind === 'denied') return false;
+    throw thrown;
+  }
 }
 
 function firstOf(names: ReadonlySet<string>): string {
@@ -115,22 +129,18 @@ async function takeOut(
   services: Services,
 ): Promise<ReadonlySet<number>> {
   const { manifests, parse: parser = parse } = services.deps;
-  for (;;) {
-    const object = await manifests.get(owner);
-    if (object === undefined) return new Set();
-    const parsed = await parser(object.bytes, 'json');
-    if ('problems' in parsed) return new Set();
-    const left = withoutEdges(parsed.manifest, unwanted, naming, label);
-    if (left.removed.size === 0) return left.removed;
-    // Somebody may have replaced it meanwhile.
-    if ((await manifests.head(owner))?.etag !== object.etag) continue;
-    if (left.manifest.lineage.length === 0) await erase(owner, services);
-    else {
-      await allow(owner, units, services);
-      await manifests.put(owner, Buffer.from(JSON.stringify(left.manifest)), 'application/json');
-    }
-    return left.removed;
+  const object = await manifests.get(owner);
+  if (object === undefined) return new Set();
+  const parsed = await parser(object.bytes, 'json');
+  if ('problems' in parsed) return new Set();
+  const left = withoutEdges(parsed.manifest, unwanted, naming, label);
+  if (left.removed.size === 0) return left.removed;
+  if (left.manifest.lineage.length === 0) await erase(owner, services);
+  else {
+    await allow(owner, units, services);
+    await manifests.put(owner, Buffer.from(JSON.stringify(left.manifest)), 'application/json');
   }
+  return left.removed;
 }
 
 /** A person asked for it: these units may go, however large their share is. */

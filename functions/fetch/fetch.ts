@@ -1,5 +1,5 @@
 import { Failure } from '../../shared/core/failure.ts';
-import { type Graph, type GraphOptions, graphOf, namesOf } from '../../shared/core/graph.ts';
+import { type Graph, type GraphOptions, graphOf, nameGroups, namesOf } from '../../shared/core/graph.ts';
 import { type EdgeFilter, filtered, isFilter } from '../../shared/core/graph-filter.ts';
 import type { UnitState } from '../../shared/core/unit-state.ts';
 import type { Services } from '../../shared/wiring.ts';
@@ -63,8 +63,9 @@ async function around(
     return { nodes: nodes.filter((node) => node.id === start || node.names.includes(start)), edges: [] };
   }
   const units = reached.units.slice(skip);
-  const graph = filtered(await graphFor(units, query, services, reached), query, start);
-  const whole = isFilter(query) ? graph : await withMore(graph, { ...reached, units }, reader);
+  const groups = nameGroups(units, reached.names);
+  const graph = filtered(await graphFor(units, query, services, { keeps: reached.keeps, groups }), query, start);
+  const whole = isFilter(query) ? graph : await withMore(graph, reached, groups, reader);
   const end = skip + query.limit;
   return { ...whole, ...(reached.full && end < FURTHEST ? { next: String(end) } : {}) };
 }
@@ -155,10 +156,9 @@ async function graphFor(
   units: readonly UnitState[],
   query: LineageQuery,
   services: Services,
-  walked: Pick<GraphOptions, 'keeps' | 'names'> = {},
+  { keeps, names, groups }: Pick<GraphOptions, 'keeps' | 'names' | 'groups'> = {},
 ): Promise<Graph> {
   const facts = await ownerFacts(units, services);
-  const { keeps, names } = walked;
-  const options = { ...(keeps ? { keeps } : {}), ...(names ? { names } : {}) };
+  const options = { ...(keeps && { keeps }), ...(names && { names }), ...(groups && { groups }) };
   return graphOf(units, { columns: query.level === 'column', ...facts, ...options });
 }

@@ -81,7 +81,7 @@ async function narrower(down: Side, up: Side, reader: UnitReader): Promise<Side 
 
 /** What of a set of units lies on a shortest way. */
 export function shortest(units: readonly UnitState[], names: readonly UnitState[], from: string, to: string): Way {
-  const groups = nameGroups([...units, ...names]);
+  const groups = nameGroups(units, names);
   const ends = new Map(
     units.map((unit) => [
       unit.id,

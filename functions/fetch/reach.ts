@@ -1,4 +1,5 @@
-import { type Graph, type More, nameGroups, namesOf, nodeId } from '../../shared/core/graph.ts';
+import { type Graph, isNamed, type More, namesOf, nodeId } from '../../shared/core/graph.ts';
+import type { NameGroups } from '../../shared/core/same-names.ts';
 import type { UnitState, UnitTable } from '../../shared/core/unit-state.ts';
 import type { Direction, UnitReader } from './units.ts';
 
@@ -32,12 +33,16 @@ export function sidesOf(unit: UnitState, direction: Direction): readonly [readon
   return direction === 'upstream' ? [unit.to, unit.from] : [unit.from, unit.to];
 }
 
-/** Positions of the tables of a unit where a walk came in; on the side where it came from. */
+/** Of one table on each side a walk can only have gone from the one to the other. */
+const isPair = (unit: UnitState): boolean => unit.from.length === 1 && unit.to.length === 1;
+
+/** Positions of the tables of a unit of several where a walk came in; on the side where it came from. */
 export type Entered = Map<string, { readonly from: Set<number>; readonly to: Set<number> }>;
 
 export const keptBy =
   (entered: Entered): Reached['keeps'] =>
   (unit, from, to) => {
+    if (isPair(unit)) return true;
     const at = entered.get(unit.id);
     return at !== undefined && (at.from.has(from) || at.to.has(to));
   };
@@ -108,22 +113,26 @@ export async function expand(
       if (page?.more) unread.push(name);
       for (const unit of page?.units ?? []) {
         const [near, far] = sidesOf(unit, direction);
-        const here = near.filter((table) => namesOf(table, unit.vendor).includes(name));
-        if (here.length === 0) continue;
+        if (!near.some((table) => isNamed(table, unit.vendor, name))) continue;
         if (!found.has(unit.id) && found.size - before >= most) {
           unread.push(name);
           break;
         }
         found.set(unit.id, unit);
-        const at = entered.get(unit.id) ?? { from: new Set(), to: new Set() };
-        entered.set(unit.id, at);
-        const side = direction === 'upstream' ? at.to : at.from;
-        for (const table of here) side.add(near.indexOf(table));
-        for (const other of far.flatMap((table) => namesOf(table, unit.vendor))) add(other, seen, next);
+        if (!isPair(unit)) enter(unit, direction, name, entered);
+        for (const table of far) for (const other of namesOf(table, unit.vendor)) add(other, seen, next);
       }
     }
   }
   return { next, unread };
+}
+
+function enter(unit: UnitState, direction: Direction, name: string, entered: Entered): void {
+  const [near] = sidesOf(unit, direction);
+  const at = entered.get(unit.id) ?? { from: new Set(), to: new Set() };
+  entered.set(unit.id, at);
+  const side = direction === 'upstream' ? at.to : at.from;
+  for (const [place, table] of near.entries()) if (isNamed(table, unit.vendor, name)) side.add(place);
 }
 
 function add(name: string, seen: Set<string>, to: string[]): void {
@@ -135,39 +144,32 @@ function add(name: string, seen: Set<string>, to: string[]): void {
 /** Edges counted per dataset at the most; beyond it, `atLeast`. */
 const COUNTED = 20;
 
-/** Writes on the nodes where an answer ends how many edges go on from there. */
-export async function withMore<G extends Graph>(graph: G, reached: Reached, reader: UnitReader): Promise<G> {
-  const known = [...reached.units, ...reached.names];
-  const groups = nameGroups(known);
-  const drawn = new Set(graph.edges.map((edge) => JSON.stringify([edge.from, edge.to])));
-  const names = new Map<string, Set<string>>();
-  for (const unit of known) {
-    for (const table of [...unit.from, ...unit.to]) {
-      const id = groups.idOf(nodeId(table, unit.vendor));
-      const all = names.get(id) ?? new Set<string>();
-      names.set(id, all);
-      for (const name of namesOf(table, unit.vendor)) all.add(name);
-    }
-  }
+/** Writes on the nodes where an answer ends how many edges go on from there. `groups`: the names of what was reached. */
+export async function withMore<G extends Graph>(
+  graph: G,
+  { cut }: Pick<Reached, 'cut'>,
+  groups: NameGroups,
+  reader: UnitReader,
+): Promise<G> {
   const more = new Map<string, More>();
   for (const direction of ['upstream', 'downstream'] as const) {
-    const ids = [...new Set([...reached.cut[direction]].map((name) => groups.idOf(name)))];
+    const ids = [...new Set([...cut[direction]].map((name) => groups.idOf(name)))];
+    const drawn = beyond(graph, direction, ids);
     for (let at = 0; at < ids.length; at += NAMES_AT_ONCE) {
-      const batch = ids.slice(at, at + NAMES_AT_ONCE).map((id) => ({ id, own: names.get(id) ?? new Set([id]) }));
-      const pages = await reader.at([...new Set(batch.flatMap(({ own }) => [...own]))], direction, COUNTED);
+      const batch = ids.slice(at, at + NAMES_AT_ONCE).map((id) => ({ id, own: [id, ...groups.othersOf(id)] }));
+      const pages = await reader.at([...new Set(batch.flatMap(({ own }) => own))], direction, COUNTED);
       for (const { id, own } of batch) {
         const others = new Set<string>();
         let atLeast = false;
-        for (const name of own) {
+        for (const name of new Set(own)) {
           const { units = [], more: further = false } = pages.get(name) ?? {};
           atLeast ||= further;
           for (const unit of units) {
             const [near, far] = sidesOf(unit, direction);
-            if (!near.some((table) => namesOf(table, unit.vendor).some((each) => own.has(each)))) continue;
+            if (!near.some((table) => own.some((each) => isNamed(table, unit.vendor, each)))) continue;
             for (const table of far) {
               const other = groups.idOf(nodeId(table, unit.vendor));
-              const edge = direction === 'upstream' ? [other, id] : [id, other];
-              if (!drawn.has(JSON.stringify(edge))) others.add(other);
+              if (!drawn.get(id)?.has(other)) others.add(other);
             }
           }
         }
@@ -184,4 +186,14 @@ export async function withMore<G extends Graph>(graph: G, reached: Reached, read
       return left === undefined ? node : { ...node, more: left };
     }),
   };
+}
+
+/** What an answer shows next to some datasets, in one direction. */
+function beyond(graph: Graph, direction: Direction, ids: readonly string[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const drawn = new Map(ids.map((id) => [id, new Set<string>()]));
+  for (const { from, to } of graph.edges) {
+    if (direction === 'upstream') drawn.get(to)?.add(from);
+    else drawn.get(from)?.add(to);
+  }
+  return drawn;
 }

@@ -37,6 +37,11 @@ export function ledgerReader(ledger: Ledger): UnitReader {
   const others = new Map<string, Set<string>>();
 
   async function byKey(keys: readonly string[]): Promise<UnitState[]> {
+    await read(keys);
+    return keys.flatMap((key) => known.get(key) ?? []);
+  }
+
+  async function read(keys: readonly string[]): Promise<void> {
     const missing = [...new Set(keys.filter((key) => !known.has(key)))];
     const batches: string[][] = [];
     for (let at = 0; at < missing.length; at += ROWS_AT_ONCE) batches.push(missing.slice(at, at + ROWS_AT_ONCE));
@@ -47,22 +52,32 @@ export function ledgerReader(ledger: Ledger): UnitReader {
           const row = rows.get(key);
           const unit = row?.index ? decodeUnit(row.body) : undefined;
           known.set(key, unit);
-          for (const table of unit === undefined ? [] : [...unit.from, ...unit.to]) learn(table, unit?.vendor ?? '');
+          if (unit === undefined) continue;
+          for (const table of unit.from) learn(table, unit.vendor);
+          for (const table of unit.to) learn(table, unit.vendor);
         }
       }),
     );
-    return keys.flatMap((key) => known.get(key) ?? []);
   }
 
   function learn(table: UnitTable, vendor: string): void {
+    const name = table.dataset ?? table.same;
+    if (name === undefined) return;
     const names = namesOf(table, vendor);
     for (const each of names.length < 2 ? [] : names) {
       const known = others.get(each) ?? new Set();
       others.set(each, known);
       for (const other of names) known.add(other);
     }
-    const name = table.dataset ?? table.same;
-    if (name !== undefined) told.add(identityEntry(`${vendor}:${table.name}`)).add(ownNameEntry(vendor, name));
+    told.add(identityEntry(`${vendor}:${table.name}`)).add(ownNameEntry(vendor, name));
+  }
+
+  /** The first page of each of these index entries. */
+  async function find(entries: readonly string[], limit: number): Promise<ReadonlyMap<string, Page<string>>> {
+    if (ledger.findMany !== undefined) return ledger.findMany(entries, { limit });
+    return new Map(
+      await Promise.all(entries.map(async (entry) => [entry, await ledger.find(entry, { limit })] as const)),
+    );
   }
 
   /** Entries that may tell more names: what a vendor's name stands for, and how the vendors call it. */
@@ -79,11 +94,14 @@ export function ledgerReader(ledger: Ledger): UnitReader {
     byKey,
     othersOf: (name) => others.get(name) ?? [],
     async at(names, direction, most) {
-      const found = await Promise.all(names.map((name) => ledger.find(edgeEntry(name, direction), { limit: most })));
-      await byKey(found.flatMap(({ items }) => items));
+      const found = await find(
+        names.map((name) => edgeEntry(name, direction)),
+        most,
+      );
+      await read([...found.values()].flatMap(({ items }) => items));
       const pages = new Map<string, UnitsAtName>();
-      for (const [at, name] of names.entries()) {
-        const { items = [], next } = found[at] ?? {};
+      for (const name of names) {
+        const { items = [], next } = found.get(edgeEntry(name, direction)) ?? {};
         pages.set(name, { units: items.flatMap((key) => known.get(key) ?? []), more: next !== undefined });
       }
       return pages;
@@ -92,7 +110,7 @@ export function ledgerReader(ledger: Ledger): UnitReader {
       const entries = [...new Set(names.flatMap(untold))];
       for (const entry of entries) told.add(entry);
       // One unit is enough to tell a name.
-      const found = await Promise.all(entries.map((entry) => ledger.find(entry, { limit: 1 })));
+      const found = entries.length === 0 ? [] : [...(await find(entries, 1)).values()];
       return byKey([...new Set(found.flatMap(({ items }) => items))]);
     },
     async page({ entry = 'units', ...options }) {

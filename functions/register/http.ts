@@ -5,13 +5,14 @@ import { namespacesOf } from '../../shared/core/manifest-namespaces.ts';
 import { formatOf, httpOwner, statusKey } from '../../shared/core/owner-key.ts';
 import { foreignKeys } from '../../shared/core/written-keys.ts';
 import { parse } from '../../shared/parse.ts';
-import { checkNamespaces } from '../../shared/triggers/access.ts';
+import { checkNamespaces, checkOwner } from '../../shared/triggers/access.ts';
 import { type Answer, functionUrl, json } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
 import { checkStored } from './confined.ts';
-import { manifestOwner, register, type Settled, store } from './register.ts';
+import { manifestOwner, register, type Settled, settle } from './register.ts';
 import { replay, replayQuestion } from './replay.ts';
+import { inTurn } from './turn.ts';
 
 export const entry = functionUrl([
   {
@@ -39,11 +40,18 @@ export const entry = functionUrl([
       if ('problems' in parsed) return answerOf('', parsed);
       const stored = format === 'json' ? body : Buffer.from(JSON.stringify(parsed.manifest));
       const owner = httpOwner(parsed.manifest.job ?? createHash('sha256').update(stored).digest('hex'));
-      await checkStored(owner, caller, services);
+      checkOwner(caller, owner);
       checkNamespaces(caller, namespacesOf(parsed.manifest));
       const foreign = foreignKeys(owner, parsed.manifest);
       if (foreign.length > 0) return answerOf(owner, { problems: foreign });
-      return tooLarge(stored, 'json') ?? answerOf(owner, await store(owner, stored, services, deadlineMs));
+      const largeAsJson = tooLarge(stored, 'json');
+      if (largeAsJson) return largeAsJson;
+      // A withdrawal that is changing what was stored before would overwrite it.
+      await inTurn(owner, services, deadlineMs, async () => {
+        await checkStored(owner, caller, services);
+        await services.deps.manifests.put(owner, stored, 'application/json');
+      });
+      return answerOf(owner, await settle(owner, services, deadlineMs));
     },
   },
   {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { EdgeStatus } from '../../shared/converge/status.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import { wireOwner } from '../../shared/core/owner-key.ts';
@@ -31,7 +32,7 @@ export async function dataarts(request: Request, services: Services): Promise<An
     const wanted = { ...(await changeOf(call, services)), caller: admitted.caller };
     const outcome = await change(wanted, services, request.deadlineMs);
     if (outcome.kind === 'rejected' || outcome.kind === 'retry') return refused(relayed(outcome, WORDING), id);
-    const names = outcome.kind === 'done' ? receiptsOf(outcome.edges, labelsOf(call)) : [];
+    const names = outcome.kind === 'done' ? receiptsOf(outcome.edges) : [];
     const name = typeof call.body['node_name'] === 'string' ? call.body['node_name'] : '';
     const created = names.length > 0 ? names : [qualifiedName(call, wanted.owner)];
     const nodes = created.map((qualified_name) => ({ name, type_name: 'Node', qualified_name }));
@@ -41,12 +42,9 @@ export async function dataarts(request: Request, services: Services): Promise<An
   }
 }
 
-type Edges = readonly { readonly from: string; readonly to: string; readonly receipt?: string }[];
-
-/** What the vendor calls the nodes of this body; an owner may have others. */
-function receiptsOf(edges: Edges, labels: ReadonlySet<string>): readonly string[] {
-  const own = edges.filter(({ from, to }) => labels.has(from) && labels.has(to));
-  return [...new Set((own.length > 0 ? own : edges).flatMap(({ receipt }) => (receipt ? [receipt] : [])))];
+/** What the vendor calls the nodes of this body. */
+function receiptsOf(edges: readonly EdgeStatus[]): readonly string[] {
+  return [...new Set(edges.flatMap(({ receipt }) => (receipt ? [receipt] : [])))];
 }
 
 async function changeOf(call: WireCall, services: Services): Promise<Omit<Change, 'caller'>> {
@@ -60,12 +58,12 @@ async function changeOf(call: WireCall, services: Services): Promise<Omit<Change
   const name = target?.name ?? 'dataarts';
   const targets = mode === 'keep' ? [] : mode === 'all' ? 'all' : [name];
   // What is not valid takes nobody's turn.
-  labelsOf(call);
+  const tables = labelsOf(call);
   const job = call.body['job_id'];
   return {
     owner: wireOwner('dataarts', identityOf(call)),
     mode,
-    target: name,
+    concern: { target: name, tables },
     ...(typeof job === 'string' && job !== '' ? { remember: { job } } : {}),
     next: (known) => ({ kind: 'stored', document: added(known, call, targets) }),
   };

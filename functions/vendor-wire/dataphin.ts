@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { MAX_DEPTH } from '../../shared/core/document.ts';
 import { Failure } from '../../shared/core/failure.ts';
-import type { Json, JsonObject } from '../../shared/core/json.ts';
+import { deeperThan, type Json, type JsonObject } from '../../shared/core/json.ts';
 import { wireOwner } from '../../shared/core/owner-key.ts';
 import { decodeUtf8 } from '../../shared/core/utf8.ts';
 import { type Answer, json, type Request } from '../../shared/triggers/http.ts';
@@ -69,11 +70,10 @@ export async function dataphin(request: Request, services: Services): Promise<An
 async function changeOf(call: WireCall, services: Services): Promise<Omit<Change, 'caller'>> {
   const { opTenantId, operation } = call;
   const mode = services.settings.wire.dataphin;
-  const { list, problems } = await services.deps.targets();
+  const { list } = await services.deps.targets();
   const own = list.filter((each) => each.vendor.name === 'dataphin');
   const target = own.find((each) => String(each.secret['op_tenant_id']) === opTenantId);
-  const configured = own.length > 0 || problems.some((each) => /^dataphin(\/|$)/.test(each.target));
-  if (target === undefined && configured && mode !== 'keep' && own.length > 0) {
+  if (target === undefined && own.length > 0 && mode !== 'keep') {
     const message = 'Openapi request is forbidden, maytenantId invalid.';
     throw new Failure('denied', message, FOREIGN_TENANT);
   }
@@ -82,7 +82,7 @@ async function changeOf(call: WireCall, services: Services): Promise<Omit<Change
   return {
     owner: wireOwner('dataphin', identityOf(call)),
     mode,
-    target: name,
+    concern: { target: name },
     next(known) {
       if (operation === 'AddRegisterLineage') return { kind: 'stored', document: added(known, call, targets) };
       const left = known === undefined ? ({ kind: 'nothing' } as const) : subtracted(known, call);
@@ -110,7 +110,9 @@ function readRequest(operation: Operation, { query, headers, body }: Request): W
   const name = `${operation}Command`;
   const given = fields[name] ?? query.get(name) ?? undefined;
   if (given === undefined || given === '') throw invalid(`Missing${name}`, `${name} is mandatory for this action.`);
-  return { operation, opTenantId, command: typeof given === 'string' ? objectOf(given, name) : asObject(given, name) };
+  const command = typeof given === 'string' ? objectOf(given, name) : asObject(given, name);
+  if (deeperThan(command, MAX_DEPTH)) throw invalid(`Invalid${name}`, `${name} is nested more than ${MAX_DEPTH} deep.`);
+  return { operation, opTenantId, command };
 }
 
 function objectOf(text: string, what: string): JsonObject {

@@ -1,7 +1,7 @@
 import { ownerKey } from '../../shared/converge/owner.ts';
 import { flinkOwner, httpOwner, isOwnerKey, openlineageOwner } from '../../shared/core/owner-key.ts';
 import type { Services } from '../../shared/wiring.ts';
-import { jobEntry } from './turn.ts';
+import { jobEntry } from '../register/turn.ts';
 
 /** Owners of one vendor job at the most: each workspace and node name is one. */
 const MOST_OWNERS = 100;

@@ -12,35 +12,44 @@ export type Verdict =
       readonly message: string;
     };
 
+/** The edges that an answer is about: at this target and, where tables are named, between them. */
+export interface Concern {
+  readonly target: string;
+  /** As status documents call them. An owner may hold edges of earlier calls besides. */
+  readonly tables?: ReadonlySet<string>;
+}
+
 const PERMANENT: ReadonlySet<string> = new Set(['failed', 'unresolved']);
 const OPEN: ReadonlySet<string> = new Set(['pending', 'unknown', 'held']);
 
-/** Reads the status document of the owner that was converged. `target` is the one whose answer counts. */
-export function verdictOf({ finished, status }: Settled, target: string): Verdict {
+/** Reads the status document of the owner that was converged. */
+export function verdictOf({ finished, status }: Settled, concern: Concern): Verdict {
   if (status === undefined) return { kind: 'retry', message: 'It was not sent in time.' };
   if (status.state === 'invalid') return { kind: 'rejected', message: status.problems?.[0]?.message ?? 'not valid' };
-  const edges = status.edges.filter((each) => each.target === target);
+  const edges = edgesOf(status.edges, concern);
   const refused = edges.find((each) => PERMANENT.has(each.outcome));
-  if (refused) return { kind: 'rejected', ...vendorWords(refused.reason ?? 'It was refused.') };
+  if (refused) return { kind: 'rejected', ...saidOf(refused, 'It was refused.') };
   const open = edges.find((each) => OPEN.has(each.outcome));
-  if (open) return { kind: 'retry', ...vendorWords(open.reason ?? 'It goes on by itself.') };
-  if (!finished) return { kind: 'retry', message: 'It was not settled in time.' };
+  if (open) return { kind: 'retry', ...saidOf(open, 'It goes on by itself.') };
+  if (!finished && (concern.tables === undefined || edges.length === 0))
+    return { kind: 'retry', message: 'It was not settled in time.' };
   if (edges.length === 0 && status.state !== 'withdrawn' && status.state !== 'converged') {
     return { kind: 'retry', message: status.problems?.[0]?.message ?? 'Nothing was sent.' };
   }
   return { kind: 'done', edges };
 }
 
-/** `Dataphin did not carry out X (HTTP 404, Some.Code): "words". Advice.` as our failures are worded. */
-export function vendorWords(reason: string): {
-  readonly status?: number;
-  readonly code?: string;
-  readonly message: string;
-} {
-  const [, status, code, words] = /\(HTTP (\d{3})(?:, ([\w.-]+))?\)(?:: "(.*?)"\.)?/.exec(reason) ?? [];
+function edgesOf(edges: readonly EdgeStatus[], { target, tables }: Concern): readonly EdgeStatus[] {
+  const there = edges.filter((each) => each.target === target);
+  const own = tables === undefined ? [] : there.filter(({ from, to }) => tables.has(from) && tables.has(to));
+  return own.length > 0 ? own : there;
+}
+
+function saidOf({ answer, reason }: EdgeStatus, otherwise: string): Omit<Exclude<Verdict, { kind: 'done' }>, 'kind'> {
+  const { status, code, words } = answer ?? {};
   return {
-    ...(status === undefined ? {} : { status: Number(status) }),
+    ...(status === undefined ? {} : { status }),
     ...(code === undefined ? {} : { code }),
-    message: words ?? reason,
+    message: words ?? reason ?? otherwise,
   };
 }

@@ -12,6 +12,7 @@ import {
 } from '../core/plan-document.ts';
 import { partKey, type UnitState } from '../core/unit-state.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { NAMING_KEY } from './naming-file.ts';
 import type { OwnerFound } from './owner-pages.ts';
 import { everyOwner, isGone, ownersFound } from './owners-found.ts';
 import { changesOf } from './plan-changes.ts';
@@ -54,7 +55,11 @@ export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promis
 
   const shadow = new Map<string, UnitState>();
   const changes: PlanChange[] = foreignChanges(open, drift);
-  const problems: PlanProblem[] = [];
+  const problems: PlanProblem[] = (context.naming.problems ?? []).map((each) => ({
+    ...each,
+    owner: NAMING_KEY,
+    message: `${each.message}; until it can be used, nothing of any manifest changes`,
+  }));
   const calls: Record<string, number> = {};
   const digests: Record<string, string> = {};
   const standing: string[] = [];

@@ -106,7 +106,8 @@ export function changesOf(
   }
   if (desired.kind !== 'absent') {
     // Warnings of a manifest that can be used are not the plan's matter; its status document has them.
-    const told = desired.kind === 'unreadable' ? desired.problems : [];
+    // What is wrong with naming.yaml is told once for all of them.
+    const told = desired.kind === 'unreadable' && context.naming.naming !== undefined ? desired.problems : [];
     problems.push(...told.map((problem) => ({ owner, ...problem })));
   }
   return { changes, problems, unchanged, calls };

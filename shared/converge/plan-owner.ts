@@ -90,9 +90,9 @@ export async function studyOwner(
 
 const NOTHING_READ = { found: undefined, read: [] };
 
-/** Settled, and its last status told of nothing but edges that are shown. */
-function isQuiet({ held, left, outcomes }: OwnerState): boolean {
-  if (held !== undefined || left !== undefined || outcomes === undefined) return false;
+/** Settled, and its last status told of nothing but edges that are shown: of a manifest that cannot be used, the problem is to be told. */
+function isQuiet({ held, left, outcomes, last }: OwnerState): boolean {
+  if (held !== undefined || left !== undefined || outcomes === undefined || last?.state === 'invalid') return false;
   return Object.keys(outcomes).every((outcome) => SHOWN.has(outcome) || outcome === 'deleted');
 }
 

@@ -1,5 +1,6 @@
 import { wish } from '../core/claims.ts';
 import type { Problem } from '../core/edge.ts';
+import { answerOf, type VendorAnswer } from '../core/failure.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { has, positions, without } from '../core/mask.ts';
 import { statusKey } from '../core/owner-key.ts';
@@ -28,6 +29,8 @@ export interface EdgeStatus {
   readonly outcome: EdgeOutcome;
   readonly reason?: string;
   readonly receipt?: string;
+  /** What the vendor answered, where that is why. */
+  readonly answer?: VendorAnswer;
 }
 
 export type OwnerStatus =
@@ -92,7 +95,12 @@ export function edgesOf(
   if (state === undefined) return [];
   const { outcome, reason } = outcomeOf(result, state, context);
   const receipt = receiptOf(state);
-  const rest = { ...(reason === undefined ? {} : { reason }), ...(receipt === undefined ? {} : { receipt }) };
+  const answer = BAD.has(outcome) ? answerBehind(result, state) : undefined;
+  const rest = {
+    ...(reason === undefined ? {} : { reason }),
+    ...(receipt === undefined ? {} : { receipt }),
+    ...(answer === undefined ? {} : { answer }),
+  };
   return state.from.flatMap((from) =>
     state.to.map((to) => ({
       target: result.target,
@@ -102,6 +110,14 @@ export function edgesOf(
       ...rest,
     })),
   );
+}
+
+const BAD: ReadonlySet<EdgeOutcome> = new Set(['failed', 'pending', 'unknown']);
+
+/** The vendor's answer that an edge is not settled for. */
+function answerBehind({ open }: UnitResult, state: UnitState): VendorAnswer | undefined {
+  const now = open?.failure && answerOf(open.failure);
+  return now ?? state.refusal?.answer ?? state.lastFailure?.answer;
 }
 
 function outcomeOf(

@@ -1,7 +1,7 @@
 import { columnsOf, compact, wish } from '../core/claims.ts';
 import { readBack, type Seen } from '../core/drift.ts';
 import type { ColumnEdge } from '../core/edge.ts';
-import { asFailure, type Failure } from '../core/failure.ts';
+import { answerOf, asFailure, type Failure } from '../core/failure.ts';
 import { type Capabilities, nextStep, type Step, type Verdict } from '../core/plan.ts';
 import {
   dropped,
@@ -294,13 +294,20 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     const intent = state.intent as Intent;
     if (!('failure' in answer)) return succeeded(state, intent, { ...answer, at, createOnly });
     const { failure } = answer;
-    if (failure.maybeApplied) return failing(uncertain(state, intent, createOnly), failure.message, at);
+    if (failure.maybeApplied) return failing(uncertain(state, intent, createOnly), failure, at);
     if (OWN_RULES.has(failure.code)) return dropped(state);
-    if (failure.retryable) return failing(dropped(state), failure.message, at);
+    if (failure.retryable) return failing(dropped(state), failure, at);
     const curable = failure.kind === 'denied' || failure.kind === 'missing';
     const attempts = state.refusal?.attempts ?? 0;
     const secret = failure.kind === 'denied' ? task.target.circuit?.secret : undefined;
-    const refusal = { kind: failure.kind, message: failure.message, at, ...(secret === undefined ? {} : { secret }) };
+    const vendor = answerOf(failure);
+    const refusal = {
+      kind: failure.kind,
+      message: failure.message,
+      at,
+      ...(vendor === undefined ? {} : { answer: vendor }),
+      ...(secret === undefined ? {} : { secret }),
+    };
     return refusedBy(
       state,
       curable ? { ...refusal, retryAt: at + Math.min(3_600_000, 30_000 * 2 ** attempts) } : refusal,

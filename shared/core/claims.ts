@@ -16,7 +16,8 @@ export interface Wish {
 
 /** What all owners together want of the unit; independent of the order in which they claimed. */
 export function wish(state: UnitState): Wish {
-  const owners = Object.keys(state.claims).sort();
+  const owners = Object.keys(state.claims);
+  if (owners.length > 1) owners.sort();
   let mask = NONE;
   for (const owner of owners) mask |= (state.claims[owner] as Claim).mask;
   const merged = mergeOptions(owners.map((owner) => (state.claims[owner] as Claim).options));
@@ -25,6 +26,7 @@ export function wish(state: UnitState): Wish {
 
 /** Drops the indirect twin of every column edge that is also wanted as direct. */
 function directWins(state: UnitState, mask: Mask): Mask {
+  if (state.parts.every((part) => part.direct)) return mask;
   const direct = new Set<string>();
   const wanted = positions(mask).filter((bit) => bit > 0);
   for (const bit of wanted) {
@@ -133,9 +135,9 @@ export function notOurs(state: UnitState, mask: Mask): Mask {
 
 /** Column edges of a mask, in position order. */
 export function columnsOf(state: UnitState, mask: Mask): ColumnEdge[] {
-  return positions(mask)
-    .filter((bit) => bit > 0)
-    .map((bit) => state.parts[bit - 1] as ColumnEdge);
+  const columns: ColumnEdge[] = [];
+  for (const bit of positions(mask)) if (bit > 0) columns.push(state.parts[bit - 1] as ColumnEdge);
+  return columns;
 }
 
 /** Whether the mask holds every bit of a wish (a node that covers it needs no successor). */

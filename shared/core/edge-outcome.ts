@@ -1,4 +1,4 @@
-import { wish } from './claims.ts';
+import { type Wish, wish } from './claims.ts';
 import { NONE } from './mask.ts';
 import type { Refusal, UnitState } from './unit-state.ts';
 
@@ -62,39 +62,33 @@ export interface HeldHere {
   readonly reason: string;
 }
 
-/** One unit's standing at its target. */
-export function edgeAtTarget(unit: UnitState, held?: HeldHere): EdgeAtTarget {
+/** One unit's standing at its target. `wanted`: its wish, by who knows it already. */
+export function edgeAtTarget(unit: UnitState, held?: HeldHere, wanted: Wish = wish(unit)): EdgeAtTarget {
   const receipt = unit.nodes.at(-1)?.receipt ?? unit.receipt;
-  const state = stateOf(unit);
-  const { conflicts } = wish(unit);
+  const state = stateOf(unit, wanted);
+  const { conflicts } = wanted;
   const outcome = held ? 'held' : outcomeOf(state, conflicts);
-  const advice = adviceOf(outcome, unit, { conflicts, ...(held ? { held } : {}) });
-  const { refusal } = unit;
-  return {
-    target: unit.target,
-    state,
-    outcome,
-    ...(receipt === undefined ? {} : { receipt }),
-    ...(unit.registeredAt === undefined ? {} : { registeredAt: time(unit.registeredAt) }),
-    ...(unit.changedAt === undefined ? {} : { changedAt: time(unit.changedAt) }),
-    ...(refusal === undefined
-      ? {}
-      : {
-          failure: {
-            kind: refusal.kind,
-            message: refusal.message,
-            at: time(refusal.at),
-            ...(refusal.retryAt === undefined ? {} : { retryAt: time(refusal.retryAt) }),
-          },
-        }),
-    ...(advice === undefined ? {} : { advice }),
-  };
+  const advice = adviceOf(outcome, unit, conflicts, held);
+  const { refusal, registeredAt, changedAt } = unit;
+  const here: { -readonly [key in keyof EdgeAtTarget]: EdgeAtTarget[key] } = { target: unit.target, state, outcome };
+  if (receipt !== undefined) here.receipt = receipt;
+  if (registeredAt !== undefined) here.registeredAt = time(registeredAt);
+  if (changedAt !== undefined) here.changedAt = time(changedAt);
+  if (refusal !== undefined) {
+    here.failure = {
+      kind: refusal.kind,
+      message: refusal.message,
+      at: time(refusal.at),
+      ...(refusal.retryAt === undefined ? {} : { retryAt: time(refusal.retryAt) }),
+    };
+  }
+  if (advice !== undefined) here.advice = advice;
+  return here;
 }
 
 const time = (ms: number): string => new Date(ms).toISOString();
 
-function stateOf(unit: UnitState): EdgeAtTarget['state'] {
-  const { mask } = wish(unit);
+function stateOf(unit: UnitState, { mask }: Wish): EdgeAtTarget['state'] {
   if (mask === NONE) return unit.shown === NONE && unit.nodes.length > 0 ? 'left-behind' : 'pending';
   if (unit.refusal) return 'failed';
   const made = unit.nodes.some((node) => (node.mask & mask) === mask);
@@ -111,17 +105,18 @@ function outcomeOf(state: EdgeAtTarget['state'], conflicts: readonly string[]): 
 function adviceOf(
   outcome: Outcome,
   unit: UnitState,
-  known: { readonly conflicts: readonly string[]; readonly held?: HeldHere },
+  conflicts: readonly string[],
+  held: HeldHere | undefined,
 ): string | undefined {
   switch (outcome) {
     case 'held':
-      return `${known.held?.reason ?? 'withdrawal held'}. To withdraw it: POST /reconcile {"release":"${known.held?.id ?? ''}"}. To keep it, put it back into its manifest.`;
+      return `${held?.reason ?? 'withdrawal held'}. To withdraw it: POST /reconcile {"release":"${held?.id ?? ''}"}. To keep it, put it back into its manifest.`;
     case 'unknown':
       return 'The vendor may have it, but no trustworthy answer came. Look it up there before sending it again.';
     case 'unsupported':
       return 'No manifest declares it any more and this vendor cannot take lineage back. Remove it there by hand.';
     case 'conflict':
-      return `Its manifests differ in ${known.conflicts.join(', ')}; ${Object.keys(unit.claims).sort()[0] ?? ''} counts. Make them agree.`;
+      return `Its manifests differ in ${conflicts.join(', ')}; ${Object.keys(unit.claims).sort()[0] ?? ''} counts. Make them agree.`;
     case 'pending':
       return 'Nothing to do: it goes on by itself.';
     case 'failed':

@@ -31,6 +31,8 @@ export interface FailureDetails {
   readonly status?: number;
   /** The vendor's request id, to quote to its support. */
   readonly requestId?: string;
+  /** The vendor's own words, without secrets. */
+  readonly words?: string;
   /** How long the vendor asked to wait, in milliseconds. */
   readonly retryAfterMs?: number;
   /**
@@ -47,6 +49,7 @@ export class Failure extends Error {
   readonly code: string | undefined;
   readonly status: number | undefined;
   readonly requestId: string | undefined;
+  readonly words: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly maybeApplied: boolean;
 
@@ -57,6 +60,7 @@ export class Failure extends Error {
     this.code = details.code;
     this.status = details.status;
     this.requestId = details.requestId;
+    this.words = details.words;
     this.retryAfterMs = details.retryAfterMs;
     this.maybeApplied = details.maybeApplied ?? kind === 'unknown-outcome';
   }
@@ -65,6 +69,20 @@ export class Failure extends Error {
   get retryable(): boolean {
     return RETRYABLE.has(this.kind);
   }
+}
+
+/** What a vendor answered that was no success. */
+export type VendorAnswer = {
+  /** HTTP status. */
+  readonly status: number;
+  readonly code?: string;
+  readonly words?: string;
+};
+
+/** The answer behind a failure; undefined when there was none. */
+export function answerOf({ status, code, words }: Failure): VendorAnswer | undefined {
+  if (status === undefined) return undefined;
+  return { status, ...(code === undefined ? {} : { code }), ...(words === undefined ? {} : { words }) };
 }
 
 /** Any thrown value as a Failure; what is not one already is a bug or a store's error, hence `unknown-outcome`. */

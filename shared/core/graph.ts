@@ -81,6 +81,8 @@ export interface GraphOptions {
   readonly keeps?: (unit: UnitState, from: number, to: number) => boolean;
   /** Held withdrawals, by unit id. */
   readonly held?: ReadonlyMap<string, HeldHere>;
+  /** What `nameGroups` makes of the units and of `names`, by who has it already. */
+  readonly groups?: NameGroups;
 }
 
 export function nodeId(table: UnitTable, vendor: string): string {
@@ -91,7 +93,20 @@ export function nodeId(table: UnitTable, vendor: string): string {
 export function namesOf(table: UnitTable, vendor: string): string[] {
   const own = `${vendor}:${table.name}`;
   const { dataset, same } = table;
+  if (dataset === undefined && same === undefined) return [own];
   return [...(dataset === undefined ? [] : [dataset]), ...(same === undefined || same === own ? [] : [same]), own];
+}
+
+/** Whether one of a table's names is this; the same as `namesOf` says, and makes none of them. */
+export function isNamed(table: UnitTable, vendor: string, name: string): boolean {
+  if (table.dataset === name || table.same === name) return true;
+  const { length } = vendor;
+  return (
+    name.length === length + 1 + table.name.length &&
+    name.endsWith(table.name) &&
+    name.startsWith(vendor) &&
+    name.charAt(length) === ':'
+  );
 }
 
 interface Building {
@@ -99,19 +114,25 @@ interface Building {
   readonly to: string;
   readonly owners: Set<string>;
   readonly targets: EdgeAtTarget[];
-  readonly columns: Map<string, GraphColumn>;
+  readonly columns: GraphColumn[];
+  /** The same column pair may be there twice. */
+  twice: boolean;
 }
 
 /** Names that stand for one table, over all tables of the units: what shares a name, or is given as the same, is one. */
-export function nameGroups(units: readonly UnitState[]): NameGroups {
+export function nameGroups(...many: readonly (readonly UnitState[])[]): NameGroups {
   const identities = new Set<string>();
   const primaries = new Set<string>();
   const sets: string[][] = [];
-  for (const unit of units) {
-    for (const table of [...unit.from, ...unit.to]) {
-      if (table.dataset !== undefined) identities.add(table.dataset);
-      else if (table.same !== undefined) primaries.add(table.same);
-      sets.push(namesOf(table, unit.vendor));
+  const add = (table: UnitTable, vendor: string) => {
+    if (table.dataset !== undefined) identities.add(table.dataset);
+    else if (table.same !== undefined) primaries.add(table.same);
+    sets.push(namesOf(table, vendor));
+  };
+  for (const units of many) {
+    for (const { from, to, vendor } of units) {
+      for (const table of from) add(table, vendor);
+      for (const table of to) add(table, vendor);
     }
   }
   return groupNames(
@@ -123,58 +144,73 @@ export function nameGroups(units: readonly UnitState[]): NameGroups {
 
 /** Units as one graph; edges that several units share become one, nodes and edges are sorted. */
 export function graphOf(units: readonly UnitState[], options: GraphOptions): Graph {
-  const groups = nameGroups([...units, ...(options.names ?? [])]);
-  const idOf = (table: UnitTable, unit: UnitState) => groups.idOf(nodeId(table, unit.vendor));
+  const groups = options.groups ?? nameGroups(units, options.names ?? []);
   const nodes = new Set<string>();
   const edges = new Map<string, Building>();
   for (const unit of units) {
     const wanted = wish(unit);
-    const columns = columnsOf(unit, wanted.mask === NONE ? unit.shown : wanted.mask);
-    const here = edgeAtTarget(unit, options.held?.get(unit.id));
-    for (const [fromIndex, fromTable] of unit.from.entries()) {
-      for (const [toIndex, toTable] of unit.to.entries()) {
+    const columns = options.columns ? columnsOf(unit, wanted.mask === NONE ? unit.shown : wanted.mask) : [];
+    const here = edgeAtTarget(unit, options.held?.get(unit.id), wanted);
+    const [froms, tos] = [unit.from, unit.to].map((tables) =>
+      tables.map((table) => groups.idOf(nodeId(table, unit.vendor))),
+    ) as [string[], string[]];
+    for (const [fromIndex, from] of froms.entries()) {
+      for (const [toIndex, to] of tos.entries()) {
         if (options.keeps?.(unit, fromIndex, toIndex) === false) continue;
-        const from = idOf(fromTable, unit);
-        const to = idOf(toTable, unit);
         nodes.add(from).add(to);
         const key = JSON.stringify([from, to]);
-        const edge: Building = edges.get(key) ?? { from, to, owners: new Set(), targets: [], columns: new Map() };
-        edges.set(key, edge);
+        let edge = edges.get(key);
+        if (edge === undefined) {
+          edge = { from, to, owners: new Set(), targets: [], columns: [], twice: false };
+          edges.set(key, edge);
+        } else edge.twice = true;
         for (const owner of Object.keys(unit.claims)) edge.owners.add(owner);
         edge.targets.push(here);
-        for (const column of columns) {
-          if (column.from.table !== fromIndex || column.to.table !== toIndex) continue;
-          const pair = { from: column.from.column, to: column.to.column };
-          const place = JSON.stringify([pair.from, pair.to]);
-          edge.columns.set(place, { ...pair, direct: column.direct || edge.columns.get(place)?.direct === true });
+        for (const { from: source, to: sink, direct } of columns) {
+          if (source.table !== fromIndex || sink.table !== toIndex) continue;
+          edge.columns.push({ from: source.column, to: sink.column, direct });
+          edge.twice ||= !direct;
         }
       }
     }
   }
   return {
     nodes: [...nodes].map((id) => ({ id, names: groups.othersOf(id) })).sort(by((node) => node.id)),
-    edges: [...edges.values()]
-      .map((edge) => finished(edge, options))
-      .sort(by((edge) => JSON.stringify([edge.from, edge.to]))),
+    edges: [...edges].sort(by(([key]) => key)).map(([, edge]) => finished(edge, options)),
   };
 }
 
-function finished({ from, to, owners, targets, columns }: Building, options: GraphOptions): GraphEdge {
+const inOrder = by(
+  (column: GraphColumn) => column.to,
+  (column) => column.from,
+);
+const targetsInOrder = by((each: EdgeAtTarget) => `${each.target} ${each.receipt ?? ''}`);
+
+function finished({ from, to, owners, targets, columns, twice }: Building, options: GraphOptions): GraphEdge {
   const declaredBy = [...owners].sort();
-  const jobs = new Set(declaredBy.flatMap((owner) => options.jobs?.get(owner) ?? []));
-  const registeredAt = targets.flatMap((each) => each.registeredAt ?? []).sort()[0];
-  const changedAt = targets
-    .flatMap((each) => each.changedAt ?? [])
-    .sort()
-    .at(-1);
-  return {
+  const { jobs } = options;
+  const edge: { -readonly [key in keyof GraphEdge]: GraphEdge[key] } = {
     from,
     to,
     declaredBy,
-    ...(options.jobs === undefined ? {} : { jobs: [...jobs].sort() }),
-    targets: targets.sort(by((each) => `${each.target} ${each.receipt ?? ''}`)),
-    ...(registeredAt === undefined ? {} : { registeredAt }),
-    ...(changedAt === undefined ? {} : { changedAt }),
-    ...(options.columns ? { columns: [...columns.values()].sort(by((each) => `${each.to} ${each.from}`)) } : {}),
+    ...(jobs && { jobs: [...new Set(declaredBy.flatMap((owner) => jobs.get(owner) ?? []))].sort() }),
+    targets: targets.sort(targetsInOrder),
   };
+  for (const { registeredAt, changedAt } of targets) {
+    if (registeredAt !== undefined && !((edge.registeredAt ?? registeredAt) < registeredAt))
+      edge.registeredAt = registeredAt;
+    if (changedAt !== undefined && !((edge.changedAt ?? changedAt) > changedAt)) edge.changedAt = changedAt;
+  }
+  if (options.columns) edge.columns = (twice ? once(columns) : columns).sort(inOrder);
+  return edge;
+}
+
+/** Each pair once; it is direct if anybody says so. */
+function once(columns: readonly GraphColumn[]): GraphColumn[] {
+  const pairs = new Map<string, GraphColumn>();
+  for (const column of columns) {
+    const place = JSON.stringify([column.from, column.to]);
+    pairs.set(place, { ...column, direct: column.direct || pairs.get(place)?.direct === true });
+  }
+  return [...pairs.values()];
 }

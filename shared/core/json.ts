@@ -14,3 +14,18 @@ export function canonicalJson(value: Json): string {
     .map((key) => `${JSON.stringify(key)}:${canonicalJson(object[key] as Json)}`);
   return `{${members.join(',')}}`;
 }
+
+/** Whether lists and objects stand inside each other more than so many times: to write such a value again may exhaust the stack. */
+export function deeperThan(value: Json, levels: number): boolean {
+  let layer: readonly Json[] = [value];
+  for (let level = 0; layer.length > 0; level += 1) {
+    const inner: Json[] = [];
+    for (const each of layer) {
+      if (typeof each !== 'object' || each === null) continue;
+      if (level === levels) return true;
+      for (const one of Object.values(each)) if (typeof one === 'object' && one !== null) inner.push(one as Json);
+    }
+    layer = inner;
+  }
+  return false;
+}

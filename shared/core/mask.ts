@@ -19,11 +19,10 @@ export function has(mask: Mask, part: Mask): boolean {
 /** Positions of the bits that are set, ascending. */
 export function positions(mask: Mask): number[] {
   const found: number[] = [];
-  let position = 0;
-  for (const digit of [...mask.toString(16)].reverse()) {
-    const bits = Number.parseInt(digit, 16);
+  const digits = mask.toString(16);
+  for (let at = digits.length - 1, position = 0; at >= 0; at -= 1, position += 4) {
+    const bits = Number.parseInt(digits.charAt(at), 16);
     for (let bit = 0; bit < 4; bit++) if ((bits >> bit) & 1) found.push(position + bit);
-    position += 4;
   }
   return found;
 }
@@ -49,5 +48,6 @@ export function encodeMask(mask: Mask): string {
 }
 
 export function decodeMask(text: string): Mask {
+  if (text === '0') return NONE;
   return BigInt(`0x${text}`);
 }

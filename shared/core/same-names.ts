@@ -25,7 +25,7 @@ export function groupNames(
   };
   for (const names of sets) {
     const [first] = names;
-    if (first === undefined) continue;
+    if (first === undefined || (names.length === 1 && parent.has(first))) continue;
     for (const name of names) {
       if (!parent.has(name)) parent.set(name, name);
       parent.set(rootOf(name), rootOf(first));

@@ -1,5 +1,6 @@
 import { contentOf, loudOptions, notOurs, twinsOf, wish } from './claims.ts';
 import type { ColumnEdge } from './edge.ts';
+import { answerOf, type Failure } from './failure.ts';
 import { EDGE, has, latest, type Mask, NONE, without } from './mask.ts';
 import type { Intent } from './unit-state.ts';
 import { intern, pairKey, type Refusal, type UnitState } from './unit-state.ts';
@@ -99,8 +100,10 @@ export function dropped(state: UnitState): UnitState {
 const LONGEST_MESSAGE = 300;
 
 /** Remembers why a call came to nothing, for whoever reports on the unit while it waits for its next turn. */
-export function failing(state: UnitState, message: string, at: number): UnitState {
-  return { ...state, lastFailure: { message: message.slice(0, LONGEST_MESSAGE), at } };
+export function failing(state: UnitState, failure: Failure, at: number): UnitState {
+  const answer = answerOf(failure);
+  const message = failure.message.slice(0, LONGEST_MESSAGE);
+  return { ...state, lastFailure: { message, at, ...(answer === undefined ? {} : { answer }) } };
 }
 
 /** What was refused is tried again before its time: a person asked, or the secret is another one. */

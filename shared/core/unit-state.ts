@@ -1,4 +1,5 @@
 import type { ColumnEdge } from './edge.ts';
+import type { VendorAnswer } from './failure.ts';
 import type { Json, JsonObject } from './json.ts';
 import { canonicalJson } from './json.ts';
 import { decodeMask, EDGE, encodeMask, type Mask, NONE } from './mask.ts';
@@ -61,6 +62,7 @@ export interface Refusal {
   readonly content: string;
   readonly kind: string;
   readonly message: string;
+  readonly answer?: VendorAnswer;
   readonly at: number;
   /** When trying the same again makes sense, because what is wrong can be mended elsewhere; absent: never. */
   readonly retryAt?: number;
@@ -108,7 +110,7 @@ export interface UnitState {
   readonly lease?: UnitLease;
   readonly refusal?: Refusal;
   /** Why the last call came to nothing although nobody refused it; gone with the next success. */
-  readonly lastFailure?: { readonly message: string; readonly at: number };
+  readonly lastFailure?: { readonly message: string; readonly at: number; readonly answer?: VendorAnswer };
   readonly receipt?: string;
   readonly registeredAt?: number;
   readonly changedAt?: number;
@@ -209,18 +211,28 @@ export function encodeUnit(state: UnitState): JsonObject {
   return body;
 }
 
-type Stored = Record<string, never> & { readonly mask: string };
-
-export function decodeUnit(body: JsonObject): UnitState {
-  const raw = body as unknown as UnitState & {
+/** A unit as its row holds it. */
+type StoredUnit = { readonly [key in (typeof OPTIONAL)[number]]?: UnitState[key] } & Pick<
+  UnitState,
+  'id' | 'vendor' | 'target' | 'account' | 'from' | 'to' | 'spec' | 'addUntil' | 'delUntil'
+> &
+  Pick<UnitState, 'unproved' | 'lease' | 'refusal' | 'lastFailure'> & {
     readonly quiet: readonly string[];
     readonly parts: readonly (readonly [number, string, number, string, number])[];
-    readonly claims: Record<string, { readonly mask: string; readonly options?: JsonObject }>;
-    readonly nodes: readonly Stored[];
-    readonly uncertain: readonly Stored[];
-  };
-  const hex = (value: unknown) => decodeMask(value as string);
-  return {
+    readonly claims: Readonly<Record<string, { readonly mask: string; readonly options?: JsonObject }>>;
+    readonly nodes: readonly Masked<CreatedNode>[];
+    readonly uncertain: readonly Masked<UncertainNode>[];
+    readonly intent?: Masked<Intent>;
+  } & { readonly [key in 'shown' | 'maybe']: string } & { readonly [key in 'foreign' | 'past']?: string };
+
+type Masked<T extends { readonly mask: Mask }> = Omit<T, 'mask'> & { readonly mask: string };
+
+const masked = <T extends { readonly mask: string }>(stored: T) => ({ ...stored, mask: decodeMask(stored.mask) });
+
+/** As `encodeUnit` wrote it. Questions read thousands of rows, so this makes no more objects than it must. */
+export function decodeUnit(body: JsonObject): UnitState {
+  const raw = body as unknown as StoredUnit;
+  const unit: { -readonly [key in keyof UnitState]: UnitState[key] } = {
     id: raw.id,
     vendor: raw.vendor,
     target: raw.target,
@@ -229,44 +241,42 @@ export function decodeUnit(body: JsonObject): UnitState {
     to: raw.to,
     spec: raw.spec,
     quietOptions: raw.quiet,
-    parts: (raw.parts as unknown as readonly (readonly [number, string, number, string, number])[]).map(
-      ([fromTable, from, toTable, to, direct]) => ({
-        from: { table: fromTable, column: from },
-        to: { table: toTable, column: to },
-        direct: direct === 1,
-      }),
-    ),
-    claims: Object.fromEntries(
-      Object.entries(raw.claims as unknown as Record<string, { mask: string; options?: JsonObject }>).map(
-        ([owner, claim]) => [owner, { mask: hex(claim.mask), options: claim.options ?? {} }],
-      ),
-    ),
-    shown: hex(raw.shown),
-    maybe: hex(raw.maybe),
-    ...(raw.foreign === undefined ? {} : { foreign: hex(raw.foreign) }),
-    ...(raw.past === undefined ? {} : { past: hex(raw.past) }),
-    ...(raw.unproved === undefined ? {} : { unproved: raw.unproved }),
+    parts: raw.parts.map((part) => ({
+      from: { table: part[0], column: part[1] },
+      to: { table: part[2], column: part[3] },
+      direct: part[4] === 1,
+    })),
+    claims: decodeClaims(raw.claims),
+    shown: decodeMask(raw.shown),
+    maybe: decodeMask(raw.maybe),
     addUntil: raw.addUntil,
     delUntil: raw.delUntil,
-    nodes: (raw.nodes as readonly unknown[]).map((node) => ({
-      ...(node as CreatedNode),
-      mask: hex((node as Stored).mask),
-    })),
-    uncertain: (raw.uncertain as readonly unknown[]).map((node) => ({
-      ...(node as UncertainNode),
-      mask: hex((node as Stored).mask),
-    })),
-    ...(raw.intent ? { intent: { ...raw.intent, mask: hex(raw.intent.mask) } } : {}),
-    ...(raw.lease ? { lease: raw.lease } : {}),
-    ...(raw.refusal ? { refusal: raw.refusal } : {}),
-    ...(raw.lastFailure ? { lastFailure: raw.lastFailure } : {}),
-    ...(raw.shownOptions === undefined ? {} : { shownOptions: raw.shownOptions }),
-    ...(raw.addOptions === undefined ? {} : { addOptions: raw.addOptions }),
-    ...(raw.lastOptions === undefined ? {} : { lastOptions: raw.lastOptions }),
-    ...(raw.receipt === undefined ? {} : { receipt: raw.receipt }),
-    ...(raw.registeredAt === undefined ? {} : { registeredAt: raw.registeredAt }),
-    ...(raw.changedAt === undefined ? {} : { changedAt: raw.changedAt }),
+    nodes: raw.nodes.map(masked),
+    uncertain: raw.uncertain.map(masked),
   };
+  if (raw.foreign !== undefined) unit.foreign = decodeMask(raw.foreign);
+  if (raw.past !== undefined) unit.past = decodeMask(raw.past);
+  if (raw.unproved !== undefined) unit.unproved = raw.unproved;
+  if (raw.intent) unit.intent = masked(raw.intent);
+  if (raw.lease) unit.lease = raw.lease;
+  if (raw.refusal) unit.refusal = raw.refusal;
+  if (raw.lastFailure) unit.lastFailure = raw.lastFailure;
+  if (raw.shownOptions !== undefined) unit.shownOptions = raw.shownOptions;
+  if (raw.addOptions !== undefined) unit.addOptions = raw.addOptions;
+  if (raw.lastOptions !== undefined) unit.lastOptions = raw.lastOptions;
+  if (raw.receipt !== undefined) unit.receipt = raw.receipt;
+  if (raw.registeredAt !== undefined) unit.registeredAt = raw.registeredAt;
+  if (raw.changedAt !== undefined) unit.changedAt = raw.changedAt;
+  return unit;
+}
+
+function decodeClaims(stored: StoredUnit['claims']): UnitState['claims'] {
+  const claims: Record<string, Claim> = {};
+  for (const owner of Object.keys(stored)) {
+    const { mask, options = {} } = stored[owner] ?? { mask: '0' };
+    claims[owner] = { mask: decodeMask(mask), options };
+  }
+  return claims;
 }
 
 /** Whether two claims ask for the same. */

@@ -122,6 +122,7 @@ export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
     async getMany(keys) {
       const rows = await ledger.getMany(keys);
       for (const [key, row] of rows) {
+        if (row.body['spilled'] === undefined) continue;
         const found = (await whole(row)) ?? (await get(key));
         if (found) rows.set(key, found);
         else rows.delete(key);

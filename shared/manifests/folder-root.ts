@@ -8,7 +8,8 @@ export interface FolderRoot {
   /** Throws `unavailable` or `denied` unless the folder is there, readable, and on the disk it was on at first. */
   check(): Promise<void>;
   /**
-   * The real path of what lies at `path`, links followed; undefined if there certainly is nothing.
+   * The real path of what lies at `path`, links followed; undefined if there certainly is nothing: it was looked for twice, and in
+   * between the folder was in order.
    * Throws `denied` for a link that leaves the folder and `unavailable` for one whose target is missing.
    */
   locate(path: string): Promise<string | undefined>;
@@ -16,6 +17,7 @@ export interface FolderRoot {
 
 export function folderRoot(root: string): FolderRoot {
   let device: bigint | undefined;
+  let realRoot: string | undefined;
 
   async function check(): Promise<void> {
     try {
@@ -40,7 +42,10 @@ export function folderRoot(root: string): FolderRoot {
 
   async function locate(path: string): Promise<string | undefined> {
     try {
-      const [real, realRoot] = await Promise.all([realpath(path), realpath(root)]);
+      const real = await realpath(path);
+      if (realRoot !== undefined && isInside(real, realRoot)) return real;
+      // At first, or because the folder itself is a link that leads elsewhere by now.
+      realRoot = await realpath(root);
       if (isInside(real, realRoot)) return real;
     } catch (thrown) {
       if (!isAbsent(thrown)) throw folderFailure(thrown, path);

@@ -45,13 +45,14 @@ export function folderManifests(folder: string, options: FolderOptions = {}): Ma
   >();
   let temporaryReady: Promise<string> | undefined;
 
-  /** Runs `look` at the file of `key`, twice if it is not there: in between, the folder was seen to be in order. */
+  /** Runs `look` at the file of `key`, twice if it goes away meanwhile: in between, the folder was seen to be in order. */
   async function find<T>(key: string, look: (path: string) => Promise<T | undefined>): Promise<T | undefined> {
     checkKey(key);
     const path = pathOf(rootPath, key);
     for (const last of [false, true]) {
       const real = await root.locate(path);
-      const found = real === undefined ? undefined : await look(real);
+      if (real === undefined) return undefined;
+      const found = await look(real);
       if (found !== undefined || last) return found;
     }
     return undefined;

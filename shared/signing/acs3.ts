@@ -9,6 +9,7 @@ import {
   type SignableRequest,
   sameText,
   sha256Hex,
+  signedHeaders,
 } from './canonical.ts';
 
 /**
@@ -136,8 +137,7 @@ export function verifyAcs3(received: ReceivedRequest, accessKeySecret: string, n
   if (Math.abs(nowMs - dateMs) > WINDOW_MS) {
     return refuse('InvalidTimeStamp.Expired', 'Specified time stamp or date value is expired.');
   }
-  const signed: Record<string, string> = {};
-  for (const name of claim.names) signed[name] = received.headers[name] ?? '';
+  const signed = signedHeaders(claim.names, received.headers);
   const { path, query } = parseTarget(received.target);
   const text = stringToSign(canonicalRequest({ method: received.method, path, query, signed, bodyHash }));
   if (!sameText(claim.signature, hmacHex(accessKeySecret, text))) {

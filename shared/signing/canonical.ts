@@ -69,6 +69,14 @@ export function canonicalHeaders(signed: Readonly<Record<string, string>>): {
   return { lines, names: names.join(';') };
 }
 
+/** The headers that a client says it has signed, empty where none arrived. Its list may hold any word, `constructor` say. */
+export function signedHeaders(
+  names: readonly string[],
+  headers: ReceivedRequest['headers'],
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(names.map((name) => [name, Object.hasOwn(headers, name) ? (headers[name] ?? '') : '']));
+}
+
 /** Splits a raw request target into path and decoded query; `+` and `%20` are both a space. */
 export function parseTarget(target: string): { readonly path: string; readonly query: readonly QueryPair[] } {
   const mark = target.indexOf('?');

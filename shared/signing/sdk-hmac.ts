@@ -9,6 +9,7 @@ import {
   type SignableRequest,
   sameText,
   sha256Hex,
+  signedHeaders,
 } from './canonical.ts';
 
 /**
@@ -118,8 +119,7 @@ export function verifySdkHmac(received: ReceivedRequest, sk: string, nowMs: numb
   if (declared !== undefined && !sameText(declared, bodyHash)) {
     return refuse('APIGW.0301', 'Incorrect IAM authentication information: x-sdk-content-sha256 is not the body hash');
   }
-  const signed: Record<string, string> = {};
-  for (const name of claim.names) signed[name] = received.headers[name] ?? '';
+  const signed = signedHeaders(claim.names, received.headers);
   const { path, query } = parseTarget(received.target);
   const text = stringToSign(canonicalRequest({ method: received.method, path, query, signed, bodyHash }), date);
   return sameText(claim.signature, hmacHex(sk, text))

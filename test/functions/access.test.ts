@@ -29,6 +29,8 @@ function services(environment: Readonly<Record<string, string>>, clients: JsonOb
     {
       get(target, name) {
         if (name === 'now') return target.now;
+        // Counting what was asked is no work.
+        if (name === 'metrics') return undefined;
         touched.push(String(name));
         return undefined;
       },

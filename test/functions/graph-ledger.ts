@@ -77,6 +77,14 @@ export async function graphLedger(pairs: Iterable<Pair>, ledger: Ledger = memory
       reads.rows += page.items.length;
       return page;
     },
+    ...(ledger.findMany && {
+      findMany: async (indexes, options) => {
+        const pages = (await ledger.findMany?.(indexes, options)) ?? new Map();
+        reads.finds += pages.size;
+        for (const page of pages.values()) reads.rows += page.items.length;
+        return pages;
+      },
+    }),
   };
   const services = {
     deps: { ...deps, ledger: counting, manifests: { get: async () => undefined } },

@@ -79,4 +79,3 @@ export const request = (more: Partial<Request>): Request => ({
   deadlineMs: Date.now() + 20_000,
   ...more,
 });
-

@@ -3,6 +3,7 @@ import { CreateQueueCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { startDataArts } from '../../local/simulators/dataarts/index.ts';
 import { startDataphin } from '../../local/simulators/dataphin/index.ts';
 import { startFlink } from '../../local/simulators/flink/index.ts';
+import { dynamodbLedger } from '../../shared/ledger/dynamodb.ts';
 import { s3Client } from '../../shared/manifests/s3.ts';
 import { sqsClient } from '../../shared/queue/sqs.ts';
 import { at, startDynalite, startFauxqs } from '../contract/aws-emulators.ts';
@@ -46,6 +47,7 @@ export async function startAccount(stack: Filled, secretPrefix: string) {
     tableName: String(TableName),
     s3: s3Client({ ...at(s3.url), forcePathStyle: true }),
     vendors: { dataphin, dataarts, flink },
+    ledger: dynamodbLedger(String(TableName), { client: dynamodb.client }),
     hold: (name: string, secret: object) => {
       secrets.held = { ...secrets.held, [secretPrefix + name]: JSON.stringify(secret) };
     },

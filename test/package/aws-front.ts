@@ -44,6 +44,9 @@ export async function awsFront(
       forward({ hostname, port, method, path, headers }, resolve).on('error', reject).end(body);
     });
     const bytes = await buffer(answer);
+    // Only whoever may list is told that something is absent.
+    if (service === 's3' && answer.statusCode === 404)
+      attempts.push({ action: 's3:ListBucket', resource: bucketArn(request) });
     const mayList = allows(statements, { action: 's3:ListBucket', resource: bucketArn(request) });
     if (service === 's3' && answer.statusCode === 404 && !mayList) return deny(service, request, response);
     response.writeHead(answer.statusCode ?? 500, answer.headers);
@@ -52,6 +55,9 @@ export async function awsFront(
 
   return { ...emulator, attempts, refused };
 }
+
+/** Operations that need another one's right (AWS, Actions, resources, and condition keys for Amazon SQS, read 2026-11). */
+const NEEDED: Readonly<Record<string, string>> = { SendMessageBatch: 'SendMessage' };
 
 function attemptsOf(service: Service, request: IncomingMessage, body: Buffer): Attempt[] {
   if (service === 's3') {
@@ -63,8 +69,8 @@ function attemptsOf(service: Service, request: IncomingMessage, body: Buffer): A
     ];
     return [{ action: `s3:${verb}`, resource: `${bucketArn(request)}/${key}` }];
   }
-  const operation = String(request.headers['x-amz-target']).split('.').at(-1);
-  const action = `${service}:${operation}`;
+  const operation = String(request.headers['x-amz-target']).split('.').at(-1) ?? '';
+  const action = `${service}:${NEEDED[operation] ?? operation}`;
   const asked = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
   const arn = (name: string) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${name}`;
   if (service === 'sqs') return [{ action, resource: arn(String(asked['QueueUrl']).split('/').at(-1) ?? '') }];

@@ -300,7 +300,18 @@ describe('in Lambda, with the role it has there,', () => {
     expect(await columns()).toEqual(['by_request']);
     await addColumn('by_schedule');
     expect(await answered('scheduled-reconcile')).toBeNull();
+    // A pass finds what is due, and workers do it.
+    const { Records } = (await sample('register-worker')) as { Records: object[] };
+    for (const message of await account.queued())
+      await answered('register-worker', { Records: [{ ...Records[0], body: JSON.stringify(message) }] });
     expect(await columns()).toEqual(['by_schedule']);
+  });
+
+  test('vendor-wire turns away what nobody signed, in the vendor’s own words', async () => {
+    const answer = await answered<HttpAnswer>('vendor-wire');
+    expect(answer.statusCode).toBeGreaterThanOrEqual(400);
+    expect(answer.statusCode).toBeLessThan(500);
+    expect(JSON.parse(answer.body)).toHaveProperty('RequestId');
   });
 
   test('delete-http withdraws it again', async () => {

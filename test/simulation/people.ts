@@ -1,9 +1,10 @@
 import { erase } from '../../functions/delete/delete.ts';
 import { reconcile } from '../../functions/scheduled-reconcile/reconcile.ts';
 import { converge } from '../../shared/converge/converge.ts';
+import type { ConvergeDeps } from '../../shared/converge/deps.ts';
 import { releaseHold } from '../../shared/converge/hold.ts';
 import { resolveUnknown } from '../../shared/converge/resolve.ts';
-import { verifyPass } from '../../shared/converge/verify-pass.ts';
+import { type VerifiedPass, type VerifyPassOptions, verifyPass } from '../../shared/converge/verify-pass.ts';
 import { columnsOf } from '../../shared/core/claims.ts';
 import { decodeUnit } from '../../shared/core/unit-state.ts';
 import { edited, type Pair, randomPair, unparsable, type Version, version } from './history.ts';
@@ -30,6 +31,14 @@ const NOT_DURABLE_NONE = {
 const TAMPERING = { tamper: 5 };
 const NO_TAMPERING = { tamper: 0 };
 type Act = keyof typeof COMMON | keyof typeof NOT_DURABLE | keyof typeof TAMPERING;
+
+/** A verification pass; where others change nothing, it must find nothing. */
+export async function verified(world: World, deps: ConvergeDeps, options: VerifyPassOptions): Promise<VerifiedPass> {
+  const found = await verifyPass(deps, options);
+  const [first] = found.drifted;
+  if (first && !world.profile.tampering) world.violate(`drift that nobody made: ${first.id} ${first.reason}`);
+  return found;
+}
 
 /** What people and the platform do to a world while it runs. */
 export class People {
@@ -134,7 +143,7 @@ export class People {
     verify: () => {
       const { random } = this.world;
       const options = { deep: random.chance(0.7), share: 50, heal: random.chance(0.9), prune: random.chance(0.5) };
-      this.world.start((services, deadlineMs) => verifyPass(services.deps, { ...options, deadlineMs }));
+      this.world.start((services, deadlineMs) => verified(this.world, services.deps, { ...options, deadlineMs }));
     },
     tamper: () => this.tamper(),
     naming: () => {

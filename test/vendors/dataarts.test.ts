@@ -329,7 +329,7 @@ describe('client', () => {
   });
   it('has no verb that DataArts has not', () => {
     const client = dataarts.connect({ ...DATAARTS_SECRET, endpoint: server.url }, surroundings().io);
-    expect(Object.keys(client)).toEqual(['register']);
+    expect(Object.keys(client)).toEqual(['probe', 'register']);
     expect(dataarts.abilities).toMatchObject({ repeatable: false, withdraw: false });
     expect(dataarts.abilities.withdrawHint).toMatch(/qualified_name.*by hand/);
   });

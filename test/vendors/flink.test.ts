@@ -39,7 +39,7 @@ describe('the vendor', () => {
   it('is only read: no units, no register, no withdraw, no target of a manifest', () => {
     expect(flink.units(mappingInput([]))).toEqual({ units: [], unresolved: [] });
     const client = flink.connect({ ...FLINK_SECRET, endpoint: 'http://127.0.0.1:1' }, surroundings().io);
-    expect(Object.keys(client).sort()).toEqual(['jobsOf', 'lineage', 'pipelines']);
+    expect(Object.keys(client).sort()).toEqual(['jobsOf', 'lineage', 'pipelines', 'probe']);
     const manifest = { version: 1, targets: ['flink'], lineage: [] };
     const parsed = parseManifest(new TextEncoder().encode(JSON.stringify(manifest)), 'json', blocks);
     expect(parsed).toEqual({ problems: [expect.objectContaining({ path: 'targets[0]' })] });

@@ -1,9 +1,12 @@
 import { digest } from '../../../shared/core/digest.ts';
 import type { JsonObject } from '../../../shared/core/json.ts';
 import { by } from '../../../shared/core/order.ts';
+import { readEvent } from '../../../shared/formats/openlineage/event.ts';
 import { readTime } from '../../../shared/formats/openlineage/time.ts';
 import type { ArchivedEvent } from '../../../shared/intake/archive.ts';
 import { archiveKeys, eventOf, readArchived } from '../../../shared/intake/archive-read.ts';
+import { ownerOf } from '../../../shared/intake/subject.ts';
+import { type Caller, mayName, mayOwn } from '../../../shared/triggers/access.ts';
 import type { Services } from '../../../shared/wiring.ts';
 
 export interface EventsQuery {
@@ -27,12 +30,16 @@ interface Place {
   readonly line: number;
 }
 
-/** Archived events by the time they name. Of very many only the latest accepted are looked at; `totalCount` counts those that fit. */
+/**
+ * Archived events by the time they name, for a confined caller those that it could have sent. Of very many only the latest accepted are
+ * looked at; `totalCount` counts those that fit.
+ */
 export async function eventsBetween(
   query: EventsQuery,
+  caller: Caller,
   services: Services,
 ): Promise<{ readonly events: readonly JsonObject[]; readonly totalCount: number }> {
-  const places = [...(await placesOf(query, services)).values()].sort(by(({ time }) => time));
+  const places = [...(await placesOf(query, caller, services)).values()].sort(by(({ time }) => time));
   if (query.sortDirection === 'desc') places.reverse();
   const page = places.slice(query.offset, query.offset + query.limit);
   const objects = new Map<string, readonly ArchivedEvent[]>();
@@ -47,7 +54,11 @@ export async function eventsBetween(
   return { events, totalCount: places.length };
 }
 
-async function placesOf({ before, after }: EventsQuery, services: Services): Promise<Map<string, Place>> {
+async function placesOf(
+  { before, after }: EventsQuery,
+  caller: Caller,
+  services: Services,
+): Promise<Map<string, Place>> {
   const found = new Map<string, Place>();
   let objects = 0;
   const { archiveDays } = services.settings.openlineage;
@@ -58,12 +69,23 @@ async function placesOf({ before, after }: EventsQuery, services: Services): Pro
       for (const [line, archived] of (await readArchived(key, services)).entries()) {
         const time = timeOf(archived);
         if ((before !== undefined && time >= before) || (after !== undefined && time < after)) continue;
+        if (!(await mayRead(archived, caller, services))) continue;
         found.set(digest(JSON.stringify(archived)), { time, key, line });
       }
       if (objects >= OBJECTS || found.size >= EVENTS) return found;
     }
   }
   return found;
+}
+
+/** An event tells whatever its sender put into it, so it is for those who may speak of its job themselves. */
+async function mayRead(archived: ArchivedEvent, caller: Caller, services: Services): Promise<boolean> {
+  if (caller.owners === undefined && caller.namespaces === undefined) return true;
+  const event = await eventOf(archived, services);
+  const read = event && readEvent(event, { strict: false });
+  if (read === undefined || 'problems' in read) return false;
+  const { subject } = read.event;
+  return mayName(caller, subject.namespace) && mayOwn(caller, ownerOf(subject));
 }
 
 function timeOf(archived: ArchivedEvent): string {

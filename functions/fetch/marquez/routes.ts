@@ -149,11 +149,12 @@ export const marquezRoutes: readonly Route[] = [
       offset,
       sortDirection: z.enum(['asc', 'desc']).catch('desc'),
     }),
-    async ({ before, after, ...rest }, _, services) =>
+    async ({ before, after, ...rest }, { caller }, services) =>
       json(
         200,
         await eventsBetween(
           { ...rest, ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) },
+          caller,
           services,
         ),
       ),

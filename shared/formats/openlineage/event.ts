@@ -1,5 +1,5 @@
 import type { Problem } from '../../core/edge.ts';
-import type { Json, JsonObject } from '../../core/json.ts';
+import { deeperThan, type Json, type JsonObject } from '../../core/json.ts';
 import { readTime } from './time.ts';
 
 /** Whose lineage an event tells: a job's, or, with a DatasetEvent, a dataset's own. */
@@ -31,6 +31,8 @@ export interface ReadOptions {
 
 export const MAX_NAME = 2_000;
 const MAX_DATASETS = 20_000;
+/** Deeper events exhaust the stack of whoever writes them again: the queue, the archive. */
+const MAX_DEPTH = 500;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**
@@ -43,6 +45,8 @@ export function readEvent(
   options: ReadOptions,
 ): { readonly event: LineageEvent } | { readonly problems: readonly Problem[] } {
   if (!isObject(value)) return { problems: [{ path: '', message: 'an event is a JSON object, { … }' }] };
+  if (deeperThan(value, MAX_DEPTH))
+    return { problems: [{ path: '', message: `is nested more than ${MAX_DEPTH} levels deep` }] };
   const problems: Problem[] = [];
   const time = timeOf(value, problems);
   const producer = typeof value['producer'] === 'string' ? value['producer'].slice(0, MAX_NAME) : '';

@@ -163,6 +163,7 @@ export function failureOf(
     status: answer.status,
     ...(code === '' ? {} : { code }),
     ...(requestId === '' ? {} : { requestId }),
+    ...(words === '' ? {} : { words }),
     ...(hint === undefined ? {} : { retryAfterMs: hint }),
   };
   const label = [`HTTP ${answer.status}`, ...(code === '' ? [] : [code])].join(', ');

@@ -176,6 +176,7 @@ export function failureOf(
     status: answer.status,
     ...(code === '' ? {} : { code }),
     ...(requestId === undefined ? {} : { requestId }),
+    ...(words === '' ? {} : { words }),
     ...(rule.maybeApplied === undefined ? {} : { maybeApplied: rule.maybeApplied }),
     ...retryHint(answer, nowMs),
   };
