@@ -1,39 +1,182 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { entry as webhook } from '../../functions/register/webhook.ts';
 import { dataarts } from '../../functions/vendor-wire/dataarts.ts';
 import { dataphin } from '../../functions/vendor-wire/dataphin.ts';
-import { flink } from '../../functions/vendor-wire/flink.ts';
-import { entry as webhook } from '../../functions/register/webhook.ts';
+import { verdictOf } from '../../functions/vendor-wire/outcome.ts';
+import { Failure } from '../../shared/core/failure.ts';
+import type { Row } from '../../shared/ledger/ledger.ts';
+import type { Services } from '../../shared/wiring.ts';
 import { at } from '../simulators/callers.ts';
+import { local } from './local.ts';
 import { machine, request } from './wire-machine.ts';
 
-const deep = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
-const asset = (name: string) => `{"ReferenceType":"BY_GUID","Guid":"odps.1.p.${name}","MetadataType":"TABLE"}`;
+const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+const asset = (name: string) => ({ ReferenceType: 'BY_GUID', Guid: `odps.1.p.${name}`, MetadataType: 'TABLE' });
+const PAIR = { Source: asset('a'), Target: asset('b') };
+const columns = (...names: readonly string[]) => ({
+  DetailedLineages: names.map((name) => ({ Source: { Name: name }, Target: { Name: name } })),
+});
+const add = (services: Services, command: string | object, tenant = '1') =>
+  dataphin(
+    request({
+      query: new URLSearchParams({ OpTenantId: tenant }),
+      headers: { 'x-acs-action': 'AddRegisterLineage' },
+      body: Buffer.from(
+        `{"AddRegisterLineageCommand":${typeof command === 'string' ? command : JSON.stringify(command)}}`,
+      ),
+    }),
+    services,
+  );
+const codeIn = ({ body }: { readonly body?: string | Uint8Array }, key = 'Code') => at(JSON.parse(String(body)), key);
 
-for (const depth of [500, 3000, 20_000, 300_000]) {
-  it(`probe dataphin ${depth}`, async () => {
+describe('what exhausts the stack is refused for good, not with an error that asks for the same again', () => {
+  it.each([100, 3_000, 200_000])('a command, %i deep', async (levels) => {
     const { services } = machine();
-    const body = Buffer.from(`{"AddRegisterLineageCommand":{"Source":${asset('a')},"Target":${asset('b')},"RelationProperties":${deep(depth)}}}`);
-    const query = new URLSearchParams({ OpTenantId: '1' });
-    const answer = await dataphin(request({ query, headers: { 'x-acs-action': 'AddRegisterLineage' }, body }), services);
-    console.log(depth, answer.status, String(answer.body).slice(0, 300));
+    const command = `${JSON.stringify(PAIR).slice(0, -1)},"RelationProperties":${deep(levels)}}`;
+    const answer = await add(services, command);
+    expect([answer.status, codeIn(answer)]).toEqual([400, 'InvalidAddRegisterLineageCommand']);
   });
-  it(`probe dataarts ${depth}`, async () => {
+
+  it.each([600, 200_000])('an event, %i deep', async (levels) => {
     const { services } = machine();
-    const body = Buffer.from(`{"table_lineage":${deep(depth)}}`);
-    const answer = await dataarts(request({ params: { project_id: 'p' }, headers: { workspace: 'w' }, body }), services);
-    console.log(depth, answer.status, String(answer.body).slice(0, 300));
-    const body2 = Buffer.from(`{"job_id": ${deep(depth)}, "table_lineage":{"input_tables":[{"table":"a"}],"output_tables":[{"table":"b"}]}}`);
-    const answer2 = await dataarts(request({ params: { project_id: 'p' }, headers: { workspace: 'w' }, body: body2 }), services);
-    console.log(depth, answer2.status, String(answer2.body).slice(0, 300));
-    const f = await flink(request({ headers: { workspace: 'w' }, body: Buffer.from(`{"id":"x","idType":"JOB","x":${deep(depth)}}`)}), services);
-    console.log(depth, f.status, String(f.body).slice(0, 300));
+    const route = webhook.routes.find(({ path }) => path === '/api/v1/lineage');
+    const event = `{"eventTime":"2026-01-01T00:00:00Z","run":{"runId":"r"},"job":{"namespace":"n","name":"j","x":${deep(levels)}}}`;
+    const answer = await route?.handle(request({ body: Buffer.from(event) }), services);
+    expect(answer?.status).toBe(400);
   });
-  it(`probe event ${depth}`, async () => {
-    const { services } = machine();
-    const route = webhook.routes.find((each) => each.path === '/api/v1/lineage');
-    const event = `{"eventTime":"2026-01-01T00:00:00Z","eventType":"START","run":{"runId":"r","facets":{"x":${deep(depth)}}},"job":{"namespace":"n","name":"j"}}`;
-    const answer = await route?.handle(request({ body: Buffer.from(event) }), services).catch((e: unknown) => ({ status: 'threw', body: String(e) }));
-    console.log(depth, answer?.status, String(answer?.body).slice(0, 300));
+});
+
+describe('a list of signed headers that names what every object has', () => {
+  const client = { name: 'c', scopes: ['register'], access_key_id: 'AK', access_key_secret: 's' };
+
+  it('is a wrong signature at Dataphin', async () => {
+    const { services, secrets } = machine();
+    secrets.set('lineage/clients', { clients: [client] });
+    const own = ['host', 'x-acs-action', 'x-acs-version', 'x-acs-date', 'x-acs-signature-nonce'];
+    const headers = {
+      ...Object.fromEntries(own.map((name) => [name, 'x'])),
+      'x-acs-date': `${new Date().toISOString().slice(0, 19)}Z`,
+      'x-acs-content-sha256': 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+      authorization: `ACS3-HMAC-SHA256 Credential=AK,SignedHeaders=${own.join(';')};x-acs-content-sha256;constructor;__proto__,Signature=${'0'.repeat(64)}`,
+    };
+    const answer = await dataphin(request({ headers }), services);
+    expect([answer.status, codeIn(answer)]).toEqual([400, 'SignatureDoesNotMatch']);
   });
-}
-it('x', () => expect(at({ a: 1 }, 'a')).toBe(1));
+
+  it('is a wrong signature at DataArts', async () => {
+    const { services, secrets } = machine();
+    secrets.set('lineage/clients', { clients: [client] });
+    const headers = {
+      host: 'h',
+      'x-sdk-date': `${new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`,
+      authorization: `SDK-HMAC-SHA256 Access=AK, SignedHeaders=host;x-sdk-date;toString, Signature=${'0'.repeat(64)}`,
+    };
+    const answer = await dataarts(request({ headers, params: { project_id: 'p' } }), services);
+    expect([answer.status, codeIn(answer, 'error_code')]).toEqual([401, 'APIGW.0301']);
+  });
+});
+
+describe('a call that cannot be seen through', () => {
+  it('leaves nothing of a first Add, and of a later one what was there before', async () => {
+    const { services, objects } = machine({ WIRE_DATAPHIN: 'relay' });
+    const { manifests } = services.deps;
+    let reads = 0;
+    const broken: Services = {
+      ...services,
+      deps: {
+        ...services.deps,
+        manifests: {
+          ...manifests,
+          get: async (key, options) => {
+            // The first read is the call's own, the second the convergence's.
+            if (key.startsWith('dataphin/')) reads += 1;
+            if (reads === 2) throw new Failure('unavailable', 'the store does not answer');
+            return manifests.get(key, options);
+          },
+        },
+      },
+    };
+    expect(await add(broken, PAIR)).toMatchObject({ status: 503 });
+    expect([...objects.keys()].filter((key) => key.startsWith('dataphin/'))).toEqual([]);
+
+    const keeping = {
+      ...services,
+      settings: { ...services.settings, wire: { ...services.settings.wire, dataphin: 'keep' } },
+    };
+    expect(await add(keeping as Services, { ...PAIR, ...columns('x') })).toMatchObject({ status: 200 });
+    const before = [...objects];
+    reads = 0;
+    expect(await add(broken, { ...PAIR, ...columns('y') })).toMatchObject({ status: 503 });
+    expect([...objects].filter(([key]) => key.startsWith('dataphin/'))).toEqual(
+      before.filter(([key]) => key.startsWith('dataphin/')),
+    );
+  });
+
+  it('leaves the graph as it was where it is only kept', async () => {
+    const { services, state } = machine();
+    expect(await add(services, { ...PAIR, ...columns('x') })).toMatchObject({ status: 200 });
+    const before = state();
+    const { ledger } = services.deps;
+    let failing = true;
+    const write = (row: Row, expected: string | null) => {
+      if (!failing || !row.key.startsWith('unit/')) return ledger.write(row, expected);
+      failing = false;
+      throw new Failure('throttled', 'too many writes');
+    };
+    const broken = { ...services, deps: { ...services.deps, ledger: { ...ledger, write } } };
+    expect(await add(broken, { ...PAIR, ...columns('y') })).toMatchObject({ status: 400 });
+    expect(withoutTimes(state())).toBe(withoutTimes(before));
+  });
+});
+
+const withoutTimes = (state: string) => state.replace(/"(registeredAt|changedAt)":\d+/g, '');
+
+describe('an answer', () => {
+  it("is the vendor's, word by word", () => {
+    const edge = {
+      target: 'dataphin',
+      from: 'a',
+      to: 'b',
+      outcome: 'failed',
+      reason: 'ours (HTTP 418, Not.It): "no". x',
+    } as const;
+    const status = { owner: 'o', at: '', state: 'failed', counts: {}, edges: [edge] } as const;
+    const concern = { target: 'dataphin' };
+    expect(verdictOf({ finished: true, status }, concern)).toEqual({ kind: 'rejected', message: edge.reason });
+    const answer = { status: 403, code: 'Some.Code', words: 'table "a". is (HTTP 500) odd' };
+    expect(verdictOf({ finished: true, status: { ...status, edges: [{ ...edge, answer }] } }, concern)).toEqual({
+      kind: 'rejected',
+      status: 403,
+      code: 'Some.Code',
+      message: answer.words,
+    });
+  });
+
+  it('does not fail for what an earlier call to the same node has still open', async () => {
+    const runtime = await local({ WIRE_DOWN: 'forward', UNKNOWN_WAIT: '60' });
+    const forward = runtime.runtime.services;
+    const strict: Services = {
+      ...forward,
+      settings: { ...forward.settings, wire: { ...forward.settings.wire, down: 'error' } },
+    };
+    const create = async (services: Services, input: string) => {
+      const body = {
+        job_id: 'j',
+        node_name: 'n',
+        table_lineage: { input_tables: [{ table: input }], output_tables: [{ table: 'out' }] },
+      };
+      return dataarts(
+        request({
+          params: { project_id: '0833a5737480d53b2f25c010dc1a7b88' },
+          headers: { workspace: '1b59d3c777ad4d619b89eeac4f3cce87' },
+          body: Buffer.from(JSON.stringify(body)),
+        }),
+        services,
+      );
+    };
+    await runtime.fault('dataarts', { kind: 'lost-answer', times: 1 });
+    expect(await create(forward, 'first')).toMatchObject({ status: 200 });
+    expect(await create(strict, 'second')).toMatchObject({ status: 200 });
+    expect((await runtime.dataarts()).flatMap(({ inputs }) => inputs).sort()).toEqual(['first', 'second']);
+  });
+});
