@@ -38,36 +38,46 @@ export function createLog(options: { readonly service: string; readonly level: L
     // Which events are told in full is decided here, so its own rate is always 0 and says nothing.
     jsonReplacerFn: (name, value: unknown) => (name === 'sampling_rate' ? undefined : value),
   });
-  return toLog({}, ({ level, message, fields }) => {
-    if (RANK[level] < RANK[currentTrace()?.debug === true ? 'debug' : least]) return;
-    logger[level](message, withoutReservedNames(fields));
-  });
+  return toLog(
+    {},
+    ({ level, message, fields }) => logger[level](message, withoutReservedNames(fields)),
+    (level) => RANK[level] >= RANK[currentTrace()?.debug === true ? 'debug' : least],
+  );
 }
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
 
 /** Says nothing. */
-export const silentLog: Log = toLog({}, () => {});
+export const silentLog: Log = toLog(
+  {},
+  () => {},
+  () => false,
+);
 
 /** Collects lines, children's included, exactly as they would be printed. */
 export function memoryLog(): Log & { readonly lines: readonly LogLine[] } {
   const lines: LogLine[] = [];
-  return { ...toLog({}, (line) => lines.push(line)), lines };
+  const keep = (line: LogLine) => {
+    lines.push(line);
+  };
+  return { ...toLog({}, keep, () => true), lines };
 }
 
-function toLog(bound: JsonObject, print: (line: LogLine) => void): Log {
-  const at = (level: LogLine['level']) => (message: string, fields?: JsonObject) =>
+function toLog(bound: JsonObject, print: (line: LogLine) => void, isWanted: (level: LogLine['level']) => boolean): Log {
+  const at = (level: LogLine['level']) => (message: string, fields?: JsonObject) => {
+    if (!isWanted(level)) return;
     print({
       level,
       message: redactText(message),
       fields: redactFields({ ...currentTrace()?.fields, ...bound, ...fields }),
     });
+  };
   return {
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    child: (fields) => toLog({ ...bound, ...fields }, print),
+    child: (fields) => toLog({ ...bound, ...fields }, print, isWanted),
   };
 }
 

@@ -51,6 +51,7 @@ function jobKey(prefix: string, namespace: string, name: string): string {
  * different segments.
  */
 export function encodeSegment(text: string): string {
+  if (text.length <= MAX_ENCODED_BYTES && STANDS_FOR_ITSELF.test(text)) return text;
   const encoded = text.isWellFormed() ? [...text].map(encodeCharacter) : [];
   if (encoded[0] === '.') encoded[0] = '%2E';
   const whole = encoded.join('');
@@ -63,6 +64,8 @@ export function encodeSegment(text: string): string {
   // JSON writes lone surrogates as escapes, so that even texts that are not Unicode differ.
   return `${short}~${sha256(JSON.stringify(text))}`;
 }
+
+const STANDS_FOR_ITSELF = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 
 function encodeCharacter(character: string): string {
   return /^[A-Za-z0-9._-]$/.test(character)

@@ -177,6 +177,11 @@ export function isTodo(change: PlanChange): boolean {
   return change.verdict === 'left-behind' && change.standing !== true;
 }
 
+/** Was so before, stays so, and nobody has anything to do about it: what a vendor that cannot delete keeps, what others registered. */
+export function isPast({ verdict, standing }: PlanChange): boolean {
+  return standing === true && (verdict === 'left-behind' || verdict === 'foreign');
+}
+
 /** Nothing to do: what is listed, if anything, only says how things stand. */
 export function isEmpty(plan: Pick<PlanDocument, 'changes'>): boolean {
   return !plan.changes.some(isTodo);

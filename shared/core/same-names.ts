@@ -38,12 +38,13 @@ export function groupNames(
     if (group) group.push(name);
     else members.set(root, [name]);
   }
+  /** Of every name. */
   const ids = new Map<string, string>();
   const others = new Map<string, readonly string[]>();
   for (const [root, names] of members) {
-    names.sort();
+    if (names.length > 1) names.sort();
     const id = names.find(preferred) ?? names.find(otherwise) ?? names[0] ?? root;
-    ids.set(root, id);
+    for (const name of names) ids.set(name, id);
     // A vendor's name is worth telling even when it is the id.
     others.set(
       id,
@@ -51,7 +52,7 @@ export function groupNames(
     );
   }
   return {
-    idOf: (name) => ids.get(parent.has(name) ? rootOf(name) : name) ?? name,
+    idOf: (name) => ids.get(name) ?? name,
     othersOf: (id) => others.get(id) ?? [],
   };
 }

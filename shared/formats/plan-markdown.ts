@@ -1,4 +1,4 @@
-import { isEmpty, PLAN_VERDICTS, type PlanChange, type PlanDocument } from '../core/plan-document.ts';
+import { isEmpty, isPast, PLAN_VERDICTS, type PlanChange, type PlanDocument } from '../core/plan-document.ts';
 import {
   byOwner,
   columnsOf,
@@ -10,6 +10,7 @@ import {
   leftBehind,
   manifestsWord,
   plainText,
+  releaseWords,
   tally,
   VERDICT_LOOKS,
 } from './plan-words.ts';
@@ -19,6 +20,8 @@ const MOST_CHARACTERS = 60_000;
 const HELD_SHOWN = 20;
 const PROBLEMS_SHOWN = 20;
 const COLUMNS_SHOWN = 6;
+/** Of what was so before and stays so; the rest is counted. */
+const PAST_SHOWN = 50;
 
 /** A plan for a pull request: what it comes to first, what waits for a person next, details folded. What is left out is said. */
 export function planMarkdown(plan: PlanDocument, options: { readonly most?: number } = {}): string {
@@ -67,8 +70,10 @@ function heldPart(plan: PlanDocument): string[] {
   const lines = groups.slice(0, HELD_SHOWN).map((group) => {
     const where = `${edgesWord(group.edges)} in ${manifestsWord(group.owners)}`;
     const since = group.since === undefined ? '' : `, held for ${group.age} (since ${group.since})`;
-    const how = group.request === undefined ? '' : `. To let go: ${code(group.request)}`;
-    return `> - ${where}${since}: ${text(group.reason)}${how}`;
+    const { ask, instead } = releaseWords(group);
+    const how = group.request === undefined ? '' : `. ${capital(ask)}: ${code(group.request)}`;
+    const or = how === '' || instead === undefined ? '' : `; ${instead}`;
+    return `> - ${where}${since}: ${text(group.reason)}${how}${or}`;
   });
   const more = groups.length > HELD_SHOWN ? [`> - and ${grouped(groups.length - HELD_SHOWN)} more groups`] : [];
   return [
@@ -90,14 +95,21 @@ function problemsPart({ problems }: PlanDocument): string[] {
   return ['**Manifests that cannot be used; nothing of them changes:**', '', ...lines, ...more, ''];
 }
 
-/** One fold per manifest, as many as fit. */
+function capital(words: string): string {
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
+}
+
+/** One fold per manifest, as many as fit; what stays as it was comes last. */
 function details(plan: PlanDocument, room: number) {
   const body: string[] = [];
   let used = 0;
   let shown = 0;
-  let whole = 0;
-  const owners = byOwner(plan.changes);
-  for (const [owner, changes] of owners) {
+  const cut = new Set<string>();
+  const past = plan.changes.filter(isPast);
+  const news = plan.changes.filter((change) => !isPast(change));
+  const folds = [...byOwner(news), ...byOwner(past.slice(0, PAST_SHOWN))];
+  for (const [owner] of byOwner(past.slice(PAST_SHOWN))) cut.add(owner);
+  for (const [at, [owner, changes]] of folds.entries()) {
     const open = `<details><summary>${code(owner)}: ${countsOf(tally(changes))}</summary>\n\n| | target | edge | why |\n|---|---|---|---|`;
     const close = '\n</details>\n';
     const rows: string[] = [];
@@ -108,14 +120,14 @@ function details(plan: PlanDocument, room: number) {
       rows.push(line);
       size += line.length + 1;
     }
-    if (rows.length === 0) break;
-    body.push([open, ...rows, close].join('\n'));
+    if (rows.length > 0) body.push([open, ...rows, close].join('\n'));
     used += size;
     shown += rows.length;
-    if (rows.length < changes.length) break;
-    whole += 1;
+    if (rows.length === changes.length) continue;
+    for (const [left] of folds.slice(at)) cut.add(left);
+    break;
   }
-  return { body, left: { changes: plan.changes.length - shown, owners: owners.size - whole } };
+  return { body, left: { changes: plan.changes.length - shown, owners: cut.size } };
 }
 
 function row(change: PlanChange): string {

@@ -79,6 +79,17 @@ export function heldGroups(plan: Pick<PlanDocument, 'changes' | 'at'>): readonly
     }));
 }
 
+/** What a release does, as one asks for it: "to withdraw them"; and, should that not be wanted, what to do instead. */
+export function releaseWords({ reason }: Pick<HeldGroup, 'reason'>): {
+  readonly ask: string;
+  readonly instead?: string;
+} {
+  if (reason.startsWith('withdraw:')) {
+    return { ask: 'to withdraw them', instead: 'to keep them, put what declared them back' };
+  }
+  return { ask: reason.startsWith('create:') ? 'to create them' : 'to apply it' };
+}
+
 /** "dataarts cannot delete: 4 edges stay", for each target that it is true of. */
 export function leftBehind(changes: readonly PlanChange[]): readonly string[] {
   const counts = new Map<string, number>();

@@ -33,17 +33,14 @@ export async function publish(subject: Subject, services: Services): Promise<voi
   for (;;) {
     const row = await deps.ledger.get(subjectKey(subject));
     const state: SubjectState = { ...(row ? decodeSubject(row) : newSubject(subject)), due: false };
-    let read = row;
-    if (!row || decodeSubject(row).due) {
-      // Whoever changes the row from here on sends a message of his own; who is about to make it finds it made, and does too.
-      read = subjectRow(state, deps);
-      if (!(await commit(deps.ledger, read, row?.rev ?? null))) continue;
-    }
+    // Always: whoever has sent this message and is about to change the row finds it changed, and sends another one.
+    const read = subjectRow(state, deps);
+    if (!(await commit(deps.ledger, read, row?.rev ?? null))) continue;
     const declared = await declaredBy(state, services);
     if (!declared) return;
     const manifest = await put(declared, services);
     // Only who wrote has to make sure that it was the latest; of two that write, one gets through.
-    if (manifest.written && !(await commit(deps.ledger, subjectRow(state, deps), read?.rev ?? null))) continue;
+    if (manifest.written && !(await commit(deps.ledger, subjectRow(state, deps), read.rev))) continue;
     await noteUnnamed(datasetsOf(manifest.document), ownerOf(subject), services);
     const guesses = declared.edges.filter((edge) => edge.guess).length;
     if (guesses > 0 || declared.indirect > 0) {

@@ -12,12 +12,17 @@ const ENVELOPE_BYTES = 32 * 1024;
 /** The largest body that still fits into a request when the platform has written it in base64, in bytes. */
 export const REQUEST_BYTES = 4 * 1024 * 1024;
 
+const read = new WeakMap<APIGatewayProxyEventV2, Record<string, string>>();
+
 /** Headers by lower-case name; cookies, which the platform hands over apart, are back among them. */
 export function headersOf(event: APIGatewayProxyEventV2): Record<string, string> {
-  const headers = Object.fromEntries(
-    Object.entries(event.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value ?? '']),
-  );
-  return event.cookies && event.cookies.length > 0 ? { ...headers, cookie: event.cookies.join('; ') } : headers;
+  const known = read.get(event);
+  if (known !== undefined) return known;
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(event.headers ?? {})) headers[name.toLowerCase()] = value ?? '';
+  if (event.cookies && event.cookies.length > 0) headers['cookie'] = event.cookies.join('; ');
+  read.set(event, headers);
+  return headers;
 }
 
 /** The body's bytes, whichever way the platform wrote them: text as it is, anything else in base64. */

@@ -177,6 +177,29 @@ describe('as Markdown', () => {
   });
 });
 
+it('shows what is new before what has stayed for long, however much that is, and says what a release does', () => {
+  const stays = Array.from({ length: 2_000 }, (_, at) =>
+    change({ owner: `manifests/a${at}.json`, target: 'dataarts', verdict: 'left-behind', standing: true }),
+  );
+  const fresh = change({ owner: 'manifests/z.json', from: 'dataphin:new' });
+  const held = change({ owner: 'manifests/y.json', verdict: 'held', reason: 'withdraw: too many', release: released });
+  const document = plan([...stays, fresh, held]);
+  const markdown = planMarkdown(document);
+  expect(markdown).toContain('dataphin:new');
+  expect(markdown.length).toBeLessThan(30_000);
+  expect(markdown).toContain('**1,950 edges in 1,950 manifests not shown here**');
+  expect(markdown).toMatch(
+    /To withdraw them: <code>POST \/reconcile .*<\/code>; to keep them, put what declared them back/,
+  );
+  const terminal = planTerminal(document, { color: false });
+  expect(terminal).toContain('dataphin:new');
+  expect(terminal).toContain('… 1,990 more are not shown');
+  expect(terminal.split('\n').length).toBeLessThan(60);
+  expect(terminal).toContain(
+    '  to withdraw them: POST /reconcile {"release":"hold-1"}; to keep them, put what declared them back',
+  );
+});
+
 describe('in a terminal', () => {
   const document = plan([
     change({ columns: { add: [['a', 'b']], remove: [['c', 'c']] } }),
@@ -193,7 +216,7 @@ describe('in a terminal', () => {
       '+ create      dataphin  dataphin:odps.1.p.raw → dataphin:odps.1.p.clean  declared (+ a → b; - c)',
     );
     expect(plain).toContain(
-      'held for 3 days  1 edge in 1 manifest: declared\n  to let go: POST /reconcile {"release":"hold-1"}',
+      'held for 3 days  1 edge in 1 manifest: declared\n  to apply it: POST /reconcile {"release":"hold-1"}',
     );
     expect(plain.trimEnd().split('\n').slice(-2)[0]).toBe(
       'Plan: 1 held, 1 to create; 7 edges unchanged in 1 manifest.',

@@ -96,6 +96,16 @@ const G = `dataset:${GLUE}:table/g/t`;
 const [ONE, TWO, THREE] = ['one', 'two', 'glue'].map((name) => `job:airflow-prod:${name}`);
 const ids = ({ graph }: { graph: readonly { id: string }[] }) => graph.map((node) => node.id).sort();
 
+const key_sha256 = (key: string) => createHash('sha256').update(key).digest('hex');
+
+async function withClients(clients: readonly object[]): Promise<Local> {
+  const folder = await mkdtemp(join(tmpdir(), 'lineage-marquez-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await mkdir(join(folder, 'secrets/lineage'), { recursive: true, mode: 0o700 });
+  await writeFile(join(folder, 'secrets/lineage/clients.json'), JSON.stringify({ clients }), { mode: 0o600 });
+  return local({ AUTH: 'required' }, folder);
+}
+
 describe('the reads of Marquez', () => {
   it('show datasets and jobs by turns, from either', async () => {
     const here = await filled();
@@ -223,17 +233,39 @@ describe('the reads of Marquez', () => {
     expect(await read(here, 'search?q=left')).toEqual({ totalCount: 0, results: [] });
   });
 
+  it('show a confined caller the events of its own namespaces and owners, large ones too', async () => {
+    const keys = ['all', 'own', 'owner', 'writer'];
+    const [all, own, owner, writer] = keys.map((key) => ({ name: key, key_sha256: key_sha256(key) }));
+    const here = await withClients([
+      { ...all, scopes: ['fetch'] },
+      { ...own, scopes: ['fetch'], namespaces: ['airflow-*'] },
+      { ...owner, scopes: ['fetch'], owners: ['openlineage/spark/*'] },
+      { ...writer, scopes: ['ingest'] },
+    ]);
+    const one = event({ job: 'one', inputs: [table('ods.a')], outputs: [table('dw.b')] });
+    const facets = { note: { text: 'x'.repeat(200_000) } };
+    const spark = { namespace: 'spark', name: 'two' };
+    for (const each of [one, { ...one, job: spark }, { ...one, run: { runId: 'big', facets }, job: spark }]) {
+      const headers = { authorization: 'Bearer writer' };
+      expect((await here.request('POST', '/api/v1/lineage', JSON.stringify(each), headers)).status).toBe(201);
+    }
+    const seen = async (key: string) => {
+      const headers = { authorization: `Bearer ${key}` };
+      const answer = await here.request('GET', '/api/v1/events/lineage', undefined, headers);
+      const { events, totalCount } = (await answer.json()) as { events: (typeof one)[]; totalCount: number };
+      return [totalCount, ...events.map(({ job }) => job.namespace).sort()];
+    };
+    await until(async () => (await seen('all'))[0] === 3);
+    expect(await seen('own')).toEqual([1, 'airflow-prod']);
+    expect(await seen('owner')).toEqual([2, 'spark', 'spark']);
+  });
+
   it('need a key for reading', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'lineage-marquez-'));
-    onTestFinished(() => rm(folder, { recursive: true, force: true }));
-    const key_sha256 = (key: string) => createHash('sha256').update(key).digest('hex');
     const clients = [
       { name: 'ui', scopes: ['fetch'], key_sha256: key_sha256('reader') },
       { name: 'airflow', scopes: ['ingest'], key_sha256: key_sha256('writer') },
     ];
-    await mkdir(join(folder, 'secrets/lineage'), { recursive: true, mode: 0o700 });
-    await writeFile(join(folder, 'secrets/lineage/clients.json'), JSON.stringify({ clients }), { mode: 0o600 });
-    const here = await local({ AUTH: 'required' }, folder);
+    const here = await withClients(clients);
     for (const path of [
       'namespaces',
       'jobs',

@@ -1,5 +1,5 @@
 import { CreateTableCommand, type CreateTableCommandInput } from '@aws-sdk/client-dynamodb';
-import { CreateQueueCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
+import { CreateQueueCommand, DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { startDataArts } from '../../local/simulators/dataarts/index.ts';
 import { startDataphin } from '../../local/simulators/dataphin/index.ts';
 import { startFlink } from '../../local/simulators/flink/index.ts';
@@ -56,6 +56,20 @@ export async function startAccount(stack: Filled, secretPrefix: string) {
         new ReceiveMessageCommand({ QueueUrl: created.QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 0 }),
       );
       return (answer.Messages ?? []).map(({ Body = '' }) => JSON.parse(Body) as unknown);
+    },
+    /** Messages that are due, taken out of the queue. */
+    async taken(): Promise<object[]> {
+      const all: object[] = [];
+      for (;;) {
+        const { Messages = [] } = await sqs.send(
+          new ReceiveMessageCommand({ QueueUrl: created.QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 60 }),
+        );
+        if (Messages.length === 0) return all;
+        for (const { Body = '', ReceiptHandle } of Messages) {
+          all.push(JSON.parse(Body) as object);
+          await sqs.send(new DeleteMessageCommand({ QueueUrl: created.QueueUrl, ReceiptHandle }));
+        }
+      }
     },
     async shown<T>(vendor: 'dataphin' | 'dataarts' | 'flink'): Promise<T[]> {
       const simulator = { dataphin, dataarts, flink }[vendor];

@@ -139,7 +139,7 @@ export function leastPrivilegeSuite(given: () => Running): void {
     test('no function is refused anything', () => {
       for (const [name, attempts] of seen) expect([name, attempts.length > 0]).toEqual([name, true]);
       expect([...seen.keys()].sort()).toEqual(Object.keys(entries).sort());
-      const server = answers.filter((each) => / 5\d\d /.test(each));
+      const server = answers.filter((each) => / 500 /.test(each));
       expect(server).toEqual([]);
     });
 
@@ -229,6 +229,12 @@ export function leastPrivilegeSuite(given: () => Running): void {
     };
 
     await store('naming.yaml', 'version: 1\nrules: []\n');
+    // As on the first day: nobody knows yet whether the ledger can be trusted.
+    const first = await account.ledger.get('meta/ledger');
+    if (first) await account.ledger.remove('meta/ledger', first.rev);
+    await (await open('fetch-http', FRESH)).http('GET', '/lineage', { query: 'from=plan' });
+    const noted = await account.ledger.get('meta/ledger');
+    if (noted) await account.ledger.remove('meta/ledger', noted.rev);
     const http = await open('register-http', FRESH);
     await openCircuit();
     for (const text of [manifest('a', 'b'), manifest('a', 'b')])
@@ -279,11 +285,17 @@ export function leastPrivilegeSuite(given: () => Running): void {
     const worker = await open('register-worker', FRESH);
     await openCircuit();
     await changed((owner) => worker.messages({ kind: 'converge', owner }), 'two');
-    for (let rounds = 0; rounds < 3; rounds += 1)
-      for (const message of (await account.queued()) as object[]) await worker.messages(message);
+    const drain = async () => {
+      for (const message of await account.taken()) await worker.messages(message);
+    };
+    await drain();
+    // The same run goes on: what a row could not hold is read, and written anew.
+    await webhook.http('POST', '/api/v1/lineage', { body: event(3, 8_000).replace('run-3', 'run-2') });
+    await drain();
+    await worker.messages({ kind: 'publish', subject: { kind: 'job', namespace: 'airflow', name: 'big' } });
     await remove(keys[0] ?? '');
     await worker.messages({ kind: 'converge', owner: keys[0] });
-    for (const message of (await account.queued()) as object[]) await worker.messages(message);
+    await drain();
     for (const day of [0, 1]) {
       const window = new Date(Date.now() - (Date.now() % 600_000) - day * 600_000)
         .toISOString()
@@ -321,7 +333,8 @@ export function leastPrivilegeSuite(given: () => Running): void {
     const dataphin = (action: string, command: object) =>
       acs('/', 'OpTenantId=30001011', action, { [`${action}Command`]: command });
     const asset = (name: string) => ({ ReferenceType: 'BY_GUID', Guid: guid(name), MetadataType: 'TABLE' });
-    await dataphin('AddRegisterLineage', { Source: asset('w1'), Target: asset('w2') });
+    for (let times = 0; times < 2; times += 1)
+      await dataphin('AddRegisterLineage', { Source: asset('w1'), Target: asset('w2') });
     await dataphin('DeleteRegisterLineage', { Source: asset('w1'), Target: asset('w2'), CascadeDeleteLineage: true });
     await acs('/meta/v2/lineage', '', 'GetLineageInfo', {
       id: `dataphin:${guid('k')}`,
@@ -368,6 +381,7 @@ export function leastPrivilegeSuite(given: () => Running): void {
     await fetched.http('POST', '/links', { body: JSON.stringify({ dataset: `dataphin:${guid('k')}` }) });
 
     const web = await open('fetch-web', FRESH);
+    await web.http('GET', '/lineage', { query: `${dataset}&expires=9999999999&signature=${'0'.repeat(43)}` });
     await web.http('GET', '/', { headers: { accept: 'application/json' } });
     for (const query of [dataset, `${dataset}&level=column`]) await web.http('GET', '/lineage', { query });
     for (const path of [
@@ -414,7 +428,7 @@ export function leastPrivilegeSuite(given: () => Running): void {
     await storeAll('five');
     await pass();
     await pass();
-    await sandbox('flink', 'PUT', 'seed', { deployments: [], jobs: [], lineage: [] });
+    await sandbox('flink', 'PUT', 'seed', { deployments: [], jobs: [], lineage: {} });
     for (let times = 0; times < 3; times += 1) await pass();
 
     const removal = await open('delete-http', FRESH);
