@@ -8,6 +8,7 @@ import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { answerAdoption } from './adopt-answer.ts';
+import { passAsked } from './pass.ts';
 import { apply, type PlanOrder, plan } from './plan.ts';
 import { answerOf, answerPlan } from './plan-answer.ts';
 import { reconcile } from './reconcile.ts';
@@ -126,11 +127,12 @@ export const entry = functionUrl([
         );
       }
       if (adopt) return answerAdoption(parsed.data, request, services);
-      const report = await reconcile(services, request.deadlineMs, {
-        ...(owners ? { owners } : {}),
-        ...(release === undefined ? {} : { release }),
-        askedAt: services.deps.now(),
-      });
+      const askedAt = services.deps.now();
+      const some = { ...(owners ? { owners } : {}), ...(release === undefined ? {} : { release }) };
+      const report =
+        Object.keys(some).length === 0
+          ? await passAsked(services, request.deadlineMs, askedAt)
+          : await reconcile(services, request.deadlineMs, { ...some, askedAt });
       if (release !== undefined && report.owners === 0) {
         return problem(404, `nothing is held under ${release}; it was released, or what is held has changed since`);
       }

@@ -5,7 +5,7 @@ import { verifyDrift } from './drift.ts';
 import { sourceFlink } from './flink-source.ts';
 import { passHere } from './here.ts';
 import { measurePass } from './pass-metrics.ts';
-import { told } from './reconcile.ts';
+import { type ReconcileReport, told } from './reconcile.ts';
 import { type PassReport, passReport, type Reported, writeReport } from './report.ts';
 import { spreadPass } from './spread.ts';
 import { sweepReports, sweepStatuses } from './sweep.ts';
@@ -26,22 +26,65 @@ export async function pass(services: Services, deadlineMs: number): Promise<void
     const prepare = () => readFlink(services, flinkUntil);
     await spreadAndReport(services, { deadlineMs, verify: true }, prepare);
   } else {
-    const flink = await readFlink(services, flinkUntil);
-    const tally = newTally();
-    const input = { startedAt, tally, ...(flink === undefined ? {} : { flink }) };
-    let after: string | undefined;
-    try {
-      after = await passHere(deps, { deadlineMs, tally, since: startedAt });
-    } catch (thrown) {
-      await report(services, { ...input, failed: asFailure(thrown).message });
-      throw thrown;
-    }
-    told(tally, after === undefined ? 0 : 1, services);
-    const drift = await verifyDrift(services, deadlineMs);
-    const left = after === undefined ? {} : { left: outOfTime(after) };
-    await report(services, { ...input, ...left, ...(drift === undefined ? {} : { drift }) });
+    await hereAndReport(services, { deadlineMs, flinkUntil, verify: true });
   }
   await tidyUp(services, deadlineMs);
+}
+
+/**
+ * A pass that a person asks for: every owner, what a vendor refused before included, and, where one process does everything, Flink; then
+ * its report, so that who looks there sees what was just done. Verifying and tidying up are left to the schedule.
+ */
+export async function passAsked(services: Services, deadlineMs: number, askedAt: number): Promise<ReconcileReport> {
+  const { deps, spread } = services;
+  const startedAt = deps.now();
+  if (spread === undefined || (await deps.ledgerCheck?.lost())) {
+    const flinkUntil = startedAt + (deadlineMs - startedAt) * FLINK_SHARE;
+    return hereAndReport(services, { deadlineMs, flinkUntil, askedAt });
+  }
+  const found = await spreadPass({ deadlineMs, again: true }, deps, spread, async () => undefined);
+  if (found === undefined) return told(newTally(), 1, services);
+  const { state } = found.pass;
+  const { tally, flink } = state;
+  if (found.mine) {
+    const left = state.finished === true ? {} : { left: outOfTime(state.after) };
+    await report(
+      services,
+      { startedAt: state.startedAt, tally, ...left, ...(flink === undefined ? {} : { flink }) },
+      true,
+    );
+  }
+  return told(tally, found.queued + (state.finished ? 0 : 1), services);
+}
+
+async function hereAndReport(
+  services: Services,
+  wanted: {
+    readonly deadlineMs: number;
+    readonly flinkUntil: number;
+    readonly askedAt?: number;
+    readonly verify?: true;
+  },
+): Promise<ReconcileReport> {
+  const { deps } = services;
+  const { deadlineMs, askedAt } = wanted;
+  const startedAt = deps.now();
+  const asked = askedAt !== undefined;
+  const flink = await readFlink(services, wanted.flinkUntil);
+  const tally = newTally();
+  const input = { startedAt, tally, ...(flink === undefined ? {} : { flink }) };
+  let after: string | undefined;
+  try {
+    after = await passHere(deps, { deadlineMs, tally, since: startedAt, ...(asked ? { askedAt } : {}) });
+  } catch (thrown) {
+    await report(services, { ...input, failed: asFailure(thrown).message }, asked);
+    throw thrown;
+  }
+  const done = told(tally, after === undefined ? 0 : 1, services);
+  const drift = wanted.verify ? await verifyDrift(services, deadlineMs) : undefined;
+  const left = after === undefined ? {} : { left: outOfTime(after) };
+  await report(services, { ...input, ...left, ...(drift === undefined ? {} : { drift }) }, asked);
+  return done;
 }
 
 /** Goes on with a pass that ran out of time. An old message finds nothing to do. */
@@ -95,13 +138,17 @@ async function readFlink(services: Services, deadlineMs: number): Promise<JsonOb
   }
 }
 
-/** A report that cannot be written fails no pass. */
-async function report(services: Services, input: Omit<Reported, 'now' | 'problems'>): Promise<void> {
+/** A report that cannot be written fails no pass. Only passes of the schedule are counted: what a person asks for must not hide that it stopped. */
+async function report(
+  services: Services,
+  input: Omit<Reported, 'now' | 'problems'>,
+  asked: boolean = false,
+): Promise<void> {
   const { deps, log } = services;
   try {
     const [targets, naming] = await Promise.all([deps.targets(), deps.naming()]);
     const finished = input.failed === undefined && input.left === undefined;
-    await measurePass(services, { tally: input.tally, finished, targets });
+    if (!asked) await measurePass(services, { tally: input.tally, finished, targets });
     const problems = targets.problems.map(({ target, message }) => ({ target, message }));
     for (const { path, message } of naming.problems ?? []) {
       problems.push({ target: 'naming.yaml', message: `${path === '' ? '' : `${path}: `}${message}` });

@@ -1,4 +1,5 @@
 import { type Wish, wish } from './claims.ts';
+import { isoTimes } from './iso-time.ts';
 import { NONE } from './mask.ts';
 import type { Refusal, UnitState } from './unit-state.ts';
 
@@ -62,8 +63,20 @@ export interface HeldHere {
   readonly reason: string;
 }
 
-/** One unit's standing at its target. `wanted`: its wish, by who knows it already. */
-export function edgeAtTarget(unit: UnitState, held?: HeldHere, wanted: Wish = wish(unit)): EdgeAtTarget {
+export interface Standing {
+  /** The withdrawal of this unit that waits for a person. */
+  readonly held?: HeldHere | undefined;
+  /** The unit's wish, by who knows it already. */
+  readonly wanted?: Wish;
+  /** Writes times, for who asks for many. */
+  readonly time?: (ms: number) => string;
+}
+
+/** One unit's standing at its target. */
+export function edgeAtTarget(
+  unit: UnitState,
+  { held, wanted = wish(unit), time = isoTimes() }: Standing = {},
+): EdgeAtTarget {
   const receipt = unit.nodes.at(-1)?.receipt ?? unit.receipt;
   const state = stateOf(unit, wanted);
   const { conflicts } = wanted;
@@ -85,8 +98,6 @@ export function edgeAtTarget(unit: UnitState, held?: HeldHere, wanted: Wish = wi
   if (advice !== undefined) here.advice = advice;
   return here;
 }
-
-const time = (ms: number): string => new Date(ms).toISOString();
 
 function stateOf(unit: UnitState, { mask }: Wish): EdgeAtTarget['state'] {
   if (mask === NONE) return unit.shown === NONE && unit.nodes.length > 0 ? 'left-behind' : 'pending';

@@ -1,5 +1,6 @@
 import { columnsOf, wish } from './claims.ts';
 import { type EdgeAtTarget, edgeAtTarget, type HeldHere, type Outcome } from './edge-outcome.ts';
+import { isoTimes } from './iso-time.ts';
 import { NONE } from './mask.ts';
 import { by } from './order.ts';
 import type { ColumnPair } from './plan-document.ts';
@@ -115,8 +116,8 @@ interface Building {
   readonly owners: Set<string>;
   readonly targets: EdgeAtTarget[];
   readonly columns: GraphColumn[];
-  /** The same column pair may be there twice. */
-  twice: boolean;
+  /** Whether all columns are. */
+  direct: boolean;
 }
 
 /** Names that stand for one table, over all tables of the units: what shares a name, or is given as the same, is one. */
@@ -145,31 +146,27 @@ export function nameGroups(...many: readonly (readonly UnitState[])[]): NameGrou
 /** Units as one graph; edges that several units share become one, nodes and edges are sorted. */
 export function graphOf(units: readonly UnitState[], options: GraphOptions): Graph {
   const groups = options.groups ?? nameGroups(units, options.names ?? []);
+  const time = isoTimes();
   const nodes = new Set<string>();
   const edges = new Map<string, Building>();
   for (const unit of units) {
     const wanted = wish(unit);
+    const here = edgeAtTarget(unit, { held: options.held?.get(unit.id), wanted, time });
     const columns = options.columns ? columnsOf(unit, wanted.mask === NONE ? unit.shown : wanted.mask) : [];
-    const here = edgeAtTarget(unit, options.held?.get(unit.id), wanted);
-    const [froms, tos] = [unit.from, unit.to].map((tables) =>
-      tables.map((table) => groups.idOf(nodeId(table, unit.vendor))),
-    ) as [string[], string[]];
-    for (const [fromIndex, from] of froms.entries()) {
+    const owners = Object.keys(unit.claims);
+    const tos = unit.to.map((table) => groups.idOf(nodeId(table, unit.vendor)));
+    for (const [fromIndex, table] of unit.from.entries()) {
+      const from = groups.idOf(nodeId(table, unit.vendor));
       for (const [toIndex, to] of tos.entries()) {
         if (options.keeps?.(unit, fromIndex, toIndex) === false) continue;
+        const edge = edgeBetween(from, to, edges);
         nodes.add(from).add(to);
-        const key = JSON.stringify([from, to]);
-        let edge = edges.get(key);
-        if (edge === undefined) {
-          edge = { from, to, owners: new Set(), targets: [], columns: [], twice: false };
-          edges.set(key, edge);
-        } else edge.twice = true;
-        for (const owner of Object.keys(unit.claims)) edge.owners.add(owner);
+        for (const owner of owners) edge.owners.add(owner);
         edge.targets.push(here);
         for (const { from: source, to: sink, direct } of columns) {
           if (source.table !== fromIndex || sink.table !== toIndex) continue;
           edge.columns.push({ from: source.column, to: sink.column, direct });
-          edge.twice ||= !direct;
+          edge.direct &&= direct;
         }
       }
     }
@@ -180,29 +177,45 @@ export function graphOf(units: readonly UnitState[], options: GraphOptions): Gra
   };
 }
 
-const inOrder = by(
+function edgeBetween(from: string, to: string, edges: Map<string, Building>): Building {
+  const key = JSON.stringify([from, to]);
+  const known = edges.get(key);
+  if (known !== undefined) return known;
+  const edge = { from, to, owners: new Set<string>(), targets: [], columns: [], direct: true };
+  edges.set(key, edge);
+  return edge;
+}
+
+const inCodeUnits = by((text: string) => text);
+const byTarget = by((each: EdgeAtTarget) => `${each.target} ${each.receipt ?? ''}`);
+const byColumn = by(
   (column: GraphColumn) => column.to,
   (column) => column.from,
 );
-const targetsInOrder = by((each: EdgeAtTarget) => `${each.target} ${each.receipt ?? ''}`);
 
-function finished({ from, to, owners, targets, columns, twice }: Building, options: GraphOptions): GraphEdge {
-  const declaredBy = [...owners].sort();
+function finished({ from, to, owners, targets, columns, direct }: Building, options: GraphOptions): GraphEdge {
+  const declaredBy = sorted([...owners], inCodeUnits);
   const { jobs } = options;
   const edge: { -readonly [key in keyof GraphEdge]: GraphEdge[key] } = {
     from,
     to,
     declaredBy,
-    ...(jobs && { jobs: [...new Set(declaredBy.flatMap((owner) => jobs.get(owner) ?? []))].sort() }),
-    targets: targets.sort(targetsInOrder),
+    ...(jobs && { jobs: sorted([...new Set(declaredBy.flatMap((owner) => jobs.get(owner) ?? []))], inCodeUnits) }),
+    targets: sorted(targets, byTarget),
   };
   for (const { registeredAt, changedAt } of targets) {
-    if (registeredAt !== undefined && !((edge.registeredAt ?? registeredAt) < registeredAt))
+    if (registeredAt !== undefined && !((edge.registeredAt ?? registeredAt) < registeredAt)) {
       edge.registeredAt = registeredAt;
+    }
     if (changedAt !== undefined && !((edge.changedAt ?? changedAt) > changedAt)) edge.changedAt = changedAt;
   }
-  if (options.columns) edge.columns = (twice ? once(columns) : columns).sort(inOrder);
+  // A unit has a column pair twice only when one of the two is not direct.
+  if (options.columns) edge.columns = sorted(targets.length > 1 || !direct ? once(columns) : columns, byColumn);
   return edge;
+}
+
+function sorted<T>(values: T[], order: (left: T, right: T) => number): T[] {
+  return values.length > 1 ? values.sort(order) : values;
 }
 
 /** Each pair once; it is direct if anybody says so. */

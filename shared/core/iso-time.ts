@@ -7,14 +7,15 @@ const DAY_MS = 86_400_000;
 export function isoTimes(): (ms: number) => string {
   let known = Number.NaN;
   let date = '';
-  return (ms) => {
+  return (time) => {
+    const ms = Math.trunc(time);
     const day = Math.floor(ms / DAY_MS);
     if (day !== known) {
       const text = new Date(ms).toISOString();
       date = text.slice(0, text.indexOf('T') + 1);
       known = day;
     }
-    const rest = Math.trunc(ms) - day * DAY_MS;
+    const rest = ms - day * DAY_MS;
     const seconds = Math.floor(rest / 1_000);
     const minutes = Math.floor(seconds / 60);
     const clock = `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}:${two(seconds % 60)}`;

@@ -72,6 +72,8 @@ export function planTerminal(plan: PlanDocument, { color, most = MOST }: Termina
     `${paint('bold', `Plan: ${countsOf(plan.summary)}`)}; ${edgesWord(plan.summary.unchanged)} unchanged in ${manifestsWord(plan.owners)}.`,
   );
   lines.push(`It takes ${effortOf(plan)}. Checksum ${plan.checksum}`);
+  if (!plan.hypothetical && Object.keys(plan.calls).length > 0)
+    lines.push(`To apply exactly this: POST /reconcile ${JSON.stringify({ plan: plan.checksum })}`);
   return `${lines.join('\n')}\n`;
 }
 

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type SourceResult, sourceFlink } from '../../functions/scheduled-reconcile/flink-source.ts';
+import { passAsked } from '../../functions/scheduled-reconcile/pass.ts';
 import type { Targets } from '../../shared/converge/deps.ts';
 import { readSettings } from '../../shared/settings.ts';
 import type { Services } from '../../shared/wiring.ts';
@@ -163,6 +164,23 @@ const names = async (here: Local) => {
   const { items } = await here.runtime.services.deps.manifests.list('flink/');
   return items.map(({ key }) => decodeURIComponent(key.replace(/^flink\//, '').replace(/\.json$/, '')));
 };
+
+it('is read when a person asks for a pass, and goes when two of them do not find it', async () => {
+  const here = await local();
+  await writeFile(join(here.runtime.bucket, 'naming.yaml'), NAMING);
+  await plant(here, seed({ orders: ORDERS }));
+  const { services } = here.runtime;
+  const on = { ...services, settings: { ...services.settings, flinkSource: readSettings({}).flinkSource } };
+  const ask = () => passAsked(on, Date.now() + 30_000, Date.now());
+  await ask();
+  expect(await object(here, OWNER)).toBeDefined();
+  expect(await object(here, 'status/reconcile/latest.json')).toMatchObject({ flink: { scanned: 1, written: 1 } });
+  await plant(here, seed({}));
+  await ask();
+  expect(await object(here, OWNER)).toBeDefined();
+  await ask();
+  expect(await object(here, OWNER)).toBeUndefined();
+});
 
 describe('what is looked for', () => {
   it('is every deployment, page by page', { timeout: 30_000 }, async () => {

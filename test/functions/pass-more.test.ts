@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { work } from '../../functions/register/register.ts';
+import { passAsked } from '../../functions/scheduled-reconcile/pass.ts';
 import { reportMarkdown } from '../../functions/scheduled-reconcile/report-markdown.ts';
 import { encodeOwner, newOwner, ownerKey } from '../../shared/converge/owner.ts';
 import { ownerPages } from '../../shared/converge/owner-pages.ts';
@@ -65,6 +66,23 @@ it('reports what is held with its age and the request that releases it, as JSON 
   expect(markdown).toContain('3 days');
   const named = await place.report(report.startedAt.replaceAll(':', '-'));
   expect(named).toEqual(report);
+});
+
+it('reports, too, what a person asks for, whoever does the work', async () => {
+  for (const spread of [false, true]) {
+    const place = new Place();
+    await place.put('manifests/a.json', pairs('a', 3));
+    const answer = await passAsked(place.services({ spread }), place.now + 60_000, place.now);
+    expect(answer).toMatchObject({ owners: 1, outcomes: { [spread ? 'sent' : 'done']: 1 }, left: spread ? 1 : 0 });
+    expect(await place.report()).toMatchObject({ complete: true, counts: answer.outcomes });
+    const broken = place.services({ spread });
+    broken.deps.manifests.list = async () => {
+      throw new Failure('unavailable', 'the bucket cannot be listed');
+    };
+    if (spread) continue;
+    await expect(passAsked(broken, place.now + 60_000, place.now)).rejects.toThrow('cannot be listed');
+    expect(await place.report()).toMatchObject({ complete: false, failed: 'the bucket cannot be listed' });
+  }
 });
 
 it('writes nothing into Markdown that others could make markup of', () => {
