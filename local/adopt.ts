@@ -1,6 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
+import { isOwnerKey } from '../shared/core/owner-key.ts';
+import { edgesWord, manifestsWord } from '../shared/formats/plan-words.ts';
 import { readSettings } from '../shared/settings.ts';
 import { post, serviceUrl } from './service.ts';
 
@@ -78,6 +80,10 @@ async function read(names: readonly string[]): Promise<Given> {
       : found.isDirectory()
         ? (await readdir(path, { recursive: true })).map((each) => join(path, each)).filter(isManifest)
         : [path];
+    if (!found && !isOwnerKey(name))
+      throw new Error(
+        `${name} is neither a file or folder here nor the key of a stored manifest, e.g. manifests/orders.yaml`,
+      );
     if (!found) owners.push(name);
     for (const file of files.sort()) {
       const base = found?.isDirectory() ? path : join(path, '..');
@@ -124,10 +130,10 @@ function together(left: Report, right: Report): Report {
 
 function told(report: Report): string {
   const outcomes = Object.entries(report.outcomes).map(([kind, count]) => `${count} ${kind}`);
-  const lines = [`${report.owners} manifests looked at: ${outcomes.join(', ') || 'nothing to do'}`];
+  const lines = [`${manifestsWord(report.owners)} looked at: ${outcomes.join(', ') || 'nothing to do'}`];
   for (const { target, counted, released, known, open, columns, allows } of report.adopted) {
     const edges = counted + released + known + open;
-    lines.push('', `${target}: ${edges} declared edges with ${columns} column pairs`);
+    lines.push('', `${target}: ${edgesWord(edges)} declared, with ${columns} column pairs`);
     if (counted > 0) lines.push(`  ${counted} count as registered from now on`);
     if (released > 0)
       lines.push(`  ${released} were there before their manifests and were never to be deleted; they are ours now`);

@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { manifestsWord } from '../shared/formats/plan-words.ts';
 import { parse } from '../shared/parse.ts';
 import { readSettings } from '../shared/settings.ts';
 import { exportLedger } from './export-ledger.ts';
@@ -89,6 +90,6 @@ async function deliver({ files, notes }: Exported, out: string | undefined, forc
       await mkdir(dirname(join(out, name)), { recursive: true });
       await writeFile(join(out, name), text);
     }
-    console.log(`${files.size} manifests written below ${out}`);
+    console.log(`${manifestsWord(files.size)} written below ${out}`);
   }
 }

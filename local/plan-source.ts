@@ -83,7 +83,8 @@ export async function planInFolder(order: Order): Promise<PlanDocument> {
     try {
       const made = await plan(order, services, Date.now() + MINUTES_MS);
       if ('invalid' in made) throw new Error(told('the manifests have problems', made.invalid));
-      return made;
+      const { standing: _inside, ...shown } = made;
+      return shown;
     } finally {
       await services.close();
     }

@@ -80,7 +80,7 @@ export function awsFailure(thrown: unknown, call: AwsCall): Failure {
   const words =
     call.quiet || error.message === undefined || error.message === '' ? label : `${label}: ${error.message}`;
   const requestId = error.$metadata?.requestId;
-  return new Failure(kind, `${call.what} failed (${words.replace(/[.\s]+$/, '')}); ${advice}.`, {
+  return new Failure(kind, `${call.what} failed (${words.replace(/(?<![.\s])[.\s]+$/, '')}); ${advice}.`, {
     code: label,
     ...(status === undefined ? {} : { status }),
     ...(requestId === undefined ? {} : { requestId }),

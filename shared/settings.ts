@@ -291,7 +291,7 @@ export function readSettings(environment: Environment = process.env): Settings {
       down: values.WIRE_DOWN,
     },
     publicHosts: values.PUBLIC_HOSTS?.split(',').map((each) => each.trim().toLowerCase()) ?? [],
-    ...(values.WEB_URL === undefined ? {} : { webUrl: values.WEB_URL.replace(/\/+$/, '') }),
+    ...(values.WEB_URL === undefined ? {} : { webUrl: values.WEB_URL.replace(/(?<!\/)\/+$/, '') }),
     ...(aws === undefined ? {} : { aws }),
   };
 }

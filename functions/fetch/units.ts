@@ -37,27 +37,39 @@ export function ledgerReader(ledger: Ledger): UnitReader {
   const others = new Map<string, Set<string>>();
 
   async function byKey(keys: readonly string[]): Promise<UnitState[]> {
-    await read(keys);
-    return keys.flatMap((key) => known.get(key) ?? []);
+    const missing = new Set<string>();
+    for (const key of keys) if (!known.has(key)) missing.add(key);
+    await read([...missing]);
+    return unitsOf(keys);
   }
 
-  async function read(keys: readonly string[]): Promise<void> {
-    const missing = [...new Set(keys.filter((key) => !known.has(key)))];
-    const batches: string[][] = [];
-    for (let at = 0; at < missing.length; at += ROWS_AT_ONCE) batches.push(missing.slice(at, at + ROWS_AT_ONCE));
-    await Promise.all(
-      batches.map(async (batch) => {
-        const rows = await ledger.getMany(batch);
-        for (const key of batch) {
-          const row = rows.get(key);
-          const unit = row?.index ? decodeUnit(row.body) : undefined;
-          known.set(key, unit);
-          if (unit === undefined) continue;
-          for (const table of unit.from) learn(table, unit.vendor);
-          for (const table of unit.to) learn(table, unit.vendor);
-        }
-      }),
-    );
+  function unitsOf(keys: readonly string[]): UnitState[] {
+    const units: UnitState[] = [];
+    for (const key of keys) {
+      const unit = known.get(key);
+      if (unit !== undefined) units.push(unit);
+    }
+    return units;
+  }
+
+  async function read(missing: readonly string[]): Promise<void> {
+    const batches: Promise<void>[] = [];
+    for (let at = 0; at < missing.length; at += ROWS_AT_ONCE) {
+      batches.push(readBatch(missing.slice(at, at + ROWS_AT_ONCE)));
+    }
+    await Promise.all(batches);
+  }
+
+  async function readBatch(keys: readonly string[]): Promise<void> {
+    const rows = await ledger.getMany(keys);
+    for (const key of keys) {
+      const row = rows.get(key);
+      const unit = row?.index ? decodeUnit(row.body) : undefined;
+      known.set(key, unit);
+      if (unit === undefined) continue;
+      for (const table of unit.from) learn(table, unit.vendor);
+      for (const table of unit.to) learn(table, unit.vendor);
+    }
   }
 
   function learn(table: UnitTable, vendor: string): void {
@@ -83,10 +95,7 @@ export function ledgerReader(ledger: Ledger): UnitReader {
   /** Entries that may tell more names: what a vendor's name stands for, and how the vendors call it. */
   function untold(name: string): string[] {
     const vendor = VENDORS.find((each) => name.startsWith(`${each}:`));
-    const entries = [
-      ...(vendor === undefined ? [] : [identityEntry(name)]),
-      ...VENDORS.filter((each) => each !== vendor).map((each) => ownNameEntry(each, name)),
-    ];
+    const entries = VENDORS.map((each) => (each === vendor ? identityEntry(name) : ownNameEntry(each, name)));
     return entries.filter((entry) => !told.has(entry));
   }
 
@@ -94,15 +103,15 @@ export function ledgerReader(ledger: Ledger): UnitReader {
     byKey,
     othersOf: (name) => others.get(name) ?? [],
     async at(names, direction, most) {
-      const found = await find(
-        names.map((name) => edgeEntry(name, direction)),
-        most,
-      );
-      await read([...found.values()].flatMap(({ items }) => items));
+      const entries = names.map((name) => edgeEntry(name, direction));
+      const found = await find(entries, most);
+      const missing = new Set<string>();
+      for (const { items } of found.values()) for (const key of items) if (!known.has(key)) missing.add(key);
+      await read([...missing]);
       const pages = new Map<string, UnitsAtName>();
-      for (const name of names) {
-        const { items = [], next } = found.get(edgeEntry(name, direction)) ?? {};
-        pages.set(name, { units: items.flatMap((key) => known.get(key) ?? []), more: next !== undefined });
+      for (const [at, name] of names.entries()) {
+        const { items = [], next } = found.get(entries[at] ?? '') ?? {};
+        pages.set(name, { units: unitsOf(items), more: next !== undefined });
       }
       return pages;
     },

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Applied } from '../../shared/converge/plan-apply.ts';
 import { resolveUnknown } from '../../shared/converge/resolve.ts';
 import { isOwnerKey } from '../../shared/core/owner-key.ts';
+import { manifestsWord } from '../../shared/formats/plan-words.ts';
 import { checkOwner } from '../../shared/triggers/access.ts';
 import { type Answer, functionUrl, json, type Request } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
@@ -14,7 +15,10 @@ import { answerOf, answerPlan } from './plan-answer.ts';
 import { reconcile } from './reconcile.ts';
 
 const body = z.strictObject({
-  owners: z.array(z.string().refine(isOwnerKey, 'not an owner key')).max(10_000).optional(),
+  owners: z
+    .array(z.string().refine(isOwnerKey, "not a manifest's key, e.g. manifests/orders.yaml"))
+    .max(10_000)
+    .optional(),
   dryRun: z.boolean().optional(),
   deep: z.boolean().optional(),
   manifests: z
@@ -37,6 +41,9 @@ const body = z.strictObject({
 });
 
 type Body = z.output<typeof body>;
+
+/** Owners that a refusal names; it says how many there are. */
+const MOST_TOLD = 1_000;
 
 /** What cannot be asked for at once. */
 function contradiction({ dryRun: dry, deep, manifests, complete, plan, adopt, release, resolve, owners }: Body) {
@@ -73,13 +80,14 @@ function applied(outcome: Applied): Answer {
   const { differs, outcomes } = outcome;
   if (differs.length === 0) return json(outcome.left > 0 || outcomes['unfinished'] ? 202 : 200, outcome);
   const some = Object.keys(outcomes).some((kind) => kind !== 'differs');
+  const [one, count] = [differs.length === 1, manifestsWord(differs.length)];
   const detail = some
-    ? `${differs.length} owners changed while the plan was applied, so nothing was done to them; the others are done. Make a new plan`
-    : `${differs.length} owners are no longer what the plan was made of, so nothing was done. Make a new plan`;
+    ? `${count} changed while the plan was applied, so nothing was done to ${one ? 'it' : 'them'}; the others are done. Make a new plan`
+    : `${count} ${one ? 'is' : 'are'} no longer what the plan was made of, so nothing was done. Make a new plan`;
   return problem(
     409,
     detail,
-    differs.map((owner) => ({
+    differs.slice(0, MOST_TOLD).map((owner) => ({
       path: owner,
       message: 'its manifest, its lineage in the ledger, or what was read differs from the plan',
     })),

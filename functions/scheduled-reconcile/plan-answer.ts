@@ -88,7 +88,12 @@ function answer(
       body,
     };
   }
-  const { changes, digests: _inside, ...rest } = document as PlanDocument & { parts?: number; total?: number };
+  const {
+    changes,
+    digests: _inside,
+    standing: _too,
+    ...rest
+  } = document as PlanDocument & { parts?: number; total?: number };
   const { parts: _parts, ...shown } = rest;
   const sent: readonly PlanChange[] = changes.slice(0, limit);
   const next = from + sent.length;

@@ -1,3 +1,4 @@
+import { edgesWord, manifestsWord } from '../../shared/formats/plan-words.ts';
 import type { HeldReport, PassReport } from './report.ts';
 
 /** A report for people: what matters first, lists after it. What others chose (names, reasons) cannot become markup. Pure. */
@@ -7,7 +8,7 @@ export function reportMarkdown(report: PassReport): string {
   const parts = [
     `# Pass of ${startedAt}`,
     failed === undefined
-      ? `${complete ? 'Complete' : 'Not complete'} after ${seconds} s: ${counts['owners'] ?? 0} manifests seen.`
+      ? `${complete ? 'Complete' : 'Not complete'} after ${seconds} s: ${manifestsWord(counts['owners'] ?? 0)} seen.`
       : `**Failed** after ${seconds} s, and nothing was withdrawn because of that: ${text(failed)}`,
     ...(left === undefined
       ? []
@@ -41,7 +42,7 @@ export function reportMarkdown(report: PassReport): string {
 function heldPart({ held, more }: PassReport): string[] {
   if (held.length === 0) return [];
   const line = (each: HeldReport) =>
-    `- ${each.edges} edges of ${each.owners} manifests since ${each.since} (${age(each.ageSeconds)}): ${text(each.reason)}\n  \`POST /reconcile ${JSON.stringify(each.release.body)}\` releases exactly this.`;
+    `- ${edgesWord(each.edges)} of ${manifestsWord(each.owners)} since ${each.since} (${age(each.ageSeconds)}): ${text(each.reason)}\n  \`POST /reconcile ${JSON.stringify(each.release.body)}\` releases exactly this; to keep it as it is, put back what declared it.`;
   const rest = more.held > 0 ? [`- and ${more.held} more`] : [];
   return ['## Held: waits for a person', [...held.map(line), ...rest].join('\n')];
 }
@@ -61,13 +62,57 @@ function numbers(title: string, counts: Readonly<Record<string, number>>): strin
   ];
 }
 
+/** What the numbers of drift and Flink are called; the others as they are. */
+const WORDS: Readonly<Record<string, string>> = {
+  owners: 'manifests looked at',
+  checked: 'edges compared with the vendors',
+  left: 'left for next time',
+  healed: 'corrected in the ledger; their manifests register them again',
+  driftedCount: 'edges that a vendor no longer shows as registered',
+  foreignCount: 'edges at the vendors that are not ours, left alone',
+  deep: 'all manifests are looked at, over as many passes as it takes',
+  drifted: 'drifted',
+  foreign: 'not ours',
+  unreadable: 'could not be compared',
+  resumesAt: 'the budget for reading is used up; goes on at',
+  failed: 'failed',
+  scanned: 'deployments read',
+  written: 'manifests written',
+  withdrawn: 'manifests removed, because two complete scans did not find their deployment',
+  contracted: 'temporary tables that lineage was followed through',
+  dropped: 'temporary tables left out',
+  absent: 'deployments not found this time; the next complete scan decides',
+  complete: 'read to the end',
+  problems: 'problems',
+};
+
+/** Numbers in words; zeros and empty lists say nothing. */
 function facts(title: string, values: Readonly<Record<string, unknown>>): string[] {
-  const lines = Object.entries(values).map(([name, value]) =>
-    typeof value === 'number' || typeof value === 'boolean'
-      ? `- ${text(name)}: ${value}`
-      : `- ${text(name)}: ${code(JSON.stringify(value).slice(0, 1_000))}`,
-  );
-  return [`## ${title}`, lines.join('\n')];
+  const lines = Object.entries(values).flatMap(([name, value]) => {
+    const word = text(WORDS[name] ?? name);
+    if (value === 0 || value === '') return [];
+    if (typeof value === 'number') return [`- ${word}: ${value}`];
+    if (typeof value === 'boolean') return value === (name === 'complete') ? [] : [`- ${value ? '' : 'not '}${word}`];
+    if (!Array.isArray(value)) return [`- ${word}: ${text(String(value))}`];
+    return value.map((each: unknown) => `- ${word}: ${entry(each)}`);
+  });
+  return [`## ${title}`, lines.length === 0 ? 'Nothing to tell.' : lines.join('\n')];
+}
+
+/** An edge with its target and what is said of it, or whatever else a list holds. */
+function entry(value: unknown): string {
+  if (value === null || typeof value !== 'object') return text(String(value));
+  const { target, owner, owners, from, to, edges, reason, message } = value as Readonly<Record<string, unknown>>;
+  const names = (which: unknown) => (Array.isArray(which) ? which.join(', ') : String(which));
+  const parts = [
+    ...(owner === undefined ? [] : [code(names(owner))]),
+    ...(target === undefined ? [] : [code(names(target))]),
+    ...(from === undefined ? [] : [`${code(names(from))} → ${code(names(to))}`]),
+    ...(Array.isArray(owners) && owners.length > 0 ? [`declared by ${code(names(owners))}`] : []),
+    ...(edges === undefined ? [] : [`${text(String(edges))} edges`]),
+  ];
+  const said = reason ?? message;
+  return `${parts.join(' ')}${said === undefined ? '' : `: ${text(String(said))}`}`.slice(0, 2_000);
 }
 
 function age(seconds: number): string {

@@ -18,6 +18,7 @@ import { everyOwner, isGone, ownersFound } from './owners-found.ts';
 import { changesOf } from './plan-changes.ts';
 import { driftedOf, foreignChanges, NO_DRIFT, readDrift } from './plan-drift.ts';
 import { type OpenStudy, ownerDigest, type PlanContext, planContext, type Study, studyOwner } from './plan-owner.ts';
+import { standingOf } from './plan-standing.ts';
 import { foreseenVerdicts } from './plan-vanished.ts';
 import type { VanishVerdict } from './vanish.ts';
 
@@ -63,6 +64,7 @@ export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promis
   const calls: Record<string, number> = {};
   const digests: Record<string, string> = {};
   const standing: string[] = [];
+  const stands = studied.stands;
   let { unchanged } = studied;
   for (const study of inOrder(open)) {
     const plan = changesOf(study, shadow, context, drift);
@@ -72,7 +74,10 @@ export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promis
     for (const [target, count] of plan.calls) calls[target] = (calls[target] ?? 0) + count;
     const named = ownerDigest(study, planned, drifted.get(study.owner));
     if (isTodo(study)) digests[study.owner] = named;
-    else standing.push(`${study.owner} ${named}`);
+    else {
+      standing.push(`${study.owner} ${named}`);
+      stands[study.owner] = standingOf(study.state);
+    }
   }
   const budgets: Record<string, PlanBudget> = {};
   for (const { name, budget } of targets.list) if (budget) budgets[name] = budget;
@@ -87,6 +92,7 @@ export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promis
     budgets,
     digests,
     settled: digest([...studied.quiet, ...standing].sort().join()),
+    ...(request.hypothetical ? {} : { standing: stands }),
     ...(request.owners === undefined ? {} : { scope: request.owners }),
     ...(context.deep ? { deep: true } : {}),
     ...(request.hypothetical ? { hypothetical: true } : {}),
@@ -97,6 +103,8 @@ interface Studied {
   readonly open: readonly OpenStudy[];
   /** Digests of owners of which there is nothing to tell. */
   readonly quiet: readonly string[];
+  /** How they stand, by owner. */
+  readonly stands: Record<string, string>;
   readonly unchanged: number;
   readonly owners: number;
 }
@@ -106,6 +114,7 @@ async function studyAll(scope: readonly string[] | undefined, context: PlanConte
   const { deps, deadlineMs } = context;
   const open: OpenStudy[] = [];
   const quiet: string[] = [];
+  const stands: Record<string, string> = {};
   const gone: OwnerFound[] = [];
   let unchanged = 0;
   let owners = 0;
@@ -115,6 +124,7 @@ async function studyAll(scope: readonly string[] | undefined, context: PlanConte
     if (study.kind === 'open') open.push(study);
     else {
       quiet.push(study.digest);
+      stands[study.owner] = standingOf(study.state);
       unchanged += study.unchanged;
     }
   };
@@ -130,7 +140,7 @@ async function studyAll(scope: readonly string[] | undefined, context: PlanConte
   }
   const verdicts = await foreseenVerdicts(gone, scope !== undefined, context);
   await pMap(gone, (each) => study(each, verdicts.get(each.owner)), { concurrency: AT_ONCE });
-  return { open, quiet, unchanged, owners };
+  return { open, quiet, stands, unchanged, owners };
 }
 
 function tooLate(owners: number): Failure {

@@ -7,7 +7,8 @@ import { isGone, ownersFound } from './owners-found.ts';
 import { inOrder, rankOf } from './plan-all.ts';
 import { believeDrift, driftedOf, NO_DRIFT, readDrift } from './plan-drift.ts';
 import { type OpenStudy, ownerDigest, planContext, studyOwner } from './plan-owner.ts';
-import { readProgress, type StoredPlan, writeProgress } from './plan-store.ts';
+import { noLongerStanding } from './plan-standing.ts';
+import { readProgress, readStanding, type StoredPlan, writeProgress } from './plan-store.ts';
 import { foreseenVerdicts } from './plan-vanished.ts';
 import type { VanishVerdict } from './vanish.ts';
 
@@ -29,7 +30,8 @@ const OWNERS_AT_ONCE = 4;
 const SHORTEST_SLICE_MS = 10_000;
 
 /**
- * Does what a plan showed, and nothing that came later. When an owner is no longer what the plan was made of, nothing is done at all; one
+ * Does what a plan showed, and nothing that came later. When an owner is no longer what the plan was made of, nothing is done at all, also
+ * when the plan found it as it should be; owners that came later are no part of it. One
  * that changes while the others are applied is left out, because its convergence checks again what it is about to do.
  */
 export async function applyPlan(plan: StoredPlan, deps: ConvergeDeps, deadlineMs: number): Promise<Applied> {
@@ -46,6 +48,10 @@ export async function applyPlan(plan: StoredPlan, deps: ConvergeDeps, deadlineMs
     // Once a part of the plan is applied, what is known of shared units has changed by that.
     return reached ? decisionOf(now) !== decisionOf(then) : now !== then;
   });
+  if (!reached) {
+    const standing = await readStanding(plan.checksum, manifests);
+    differs.push(...(await noLongerStanding(standing, plan.scope, context)));
+  }
   const nothing = { plan: plan.checksum, owners: planned.size, outcomes: {}, left: 0, failures: [] };
   if (differs.length > 0) return { ...nothing, differs: differs.sort() };
 

@@ -32,7 +32,13 @@ export interface PlanContext {
 /** What a plan has to know of one owner; nothing of it was written. */
 export type Study =
   /** As it should be, and nothing to tell of it. */
-  | { readonly kind: 'quiet'; readonly owner: string; readonly unchanged: number; readonly digest: string }
+  | {
+      readonly kind: 'quiet';
+      readonly owner: string;
+      readonly state: OwnerState;
+      readonly unchanged: number;
+      readonly digest: string;
+    }
   | {
       readonly kind: 'open';
       readonly owner: string;
@@ -73,7 +79,7 @@ export async function studyOwner(
   const seen = goal(listed);
   const settled = state.settled && state.hash === seen && state.vanish === undefined;
   if (settled && !context.deep && isQuiet(state)) {
-    return { kind: 'quiet', owner, unchanged: shownBy(state), digest: digest(`${owner} ${seen}`) };
+    return { kind: 'quiet', owner, state, unchanged: shownBy(state), digest: digest(`${owner} ${seen}`) };
   }
   const desired = listed !== undefined ? await desiredOf(owner, naming, targets, deps) : ({ kind: 'absent' } as const);
   if (desired.kind === 'absent' && !row) return undefined;

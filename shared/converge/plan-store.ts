@@ -16,19 +16,24 @@ interface Listed {
 
 const planKey = (checksum: string, part = 1): string =>
   part === 1 ? `plans/${checksum}.json` : `plans/${checksum}.${part}.json`;
+const standingKey = (checksum: string): string => `plans/${checksum}.standing.json`;
 const progressKey = (checksum: string): string => `plans/${checksum}.applied.json`;
 
 /** A checksum as planDocument makes them; anything else could name another object. */
 export const isChecksum = (text: string): boolean => /^[A-Za-z0-9_-]{22}$/.test(text);
 
 /** Stores a plan so that it can be read in pages and applied, and removes those that were made before `keptMs` ago. */
-export async function storePlan(plan: PlanDocument, manifests: Manifests, keptMs: number): Promise<void> {
+export async function storePlan(made: PlanDocument, manifests: Manifests, keptMs: number): Promise<void> {
+  const { standing, ...plan } = made;
   const parts = Math.max(1, Math.ceil(plan.changes.length / PER_PART));
   for (let part = 2; part <= parts; part += 1) {
     const changes = plan.changes.slice((part - 1) * PER_PART, part * PER_PART);
     await put(manifests, planKey(plan.checksum, part), { checksum: plan.checksum, part, changes });
   }
   const head: StoredPlan = { ...plan, changes: plan.changes.slice(0, PER_PART), parts, total: plan.changes.length };
+  if (standing !== undefined) await put(manifests, standingKey(plan.checksum), { checksum: plan.checksum, standing });
+  // Should everything be again as it was before an equal plan was applied, all of it is to be done again.
+  await manifests.delete(progressKey(plan.checksum));
   await put(manifests, planKey(plan.checksum), head);
   await retain({ checksum: plan.checksum, at: plan.at, parts }, manifests, keptMs);
 }
@@ -58,6 +63,11 @@ export async function readChanges(
   return changes;
 }
 
+/** How the owners stood that a plan found as they should be. */
+export async function readStanding(checksum: string, manifests: Manifests): Promise<Readonly<Record<string, string>>> {
+  return (await read<{ standing: Record<string, string> }>(manifests, standingKey(checksum)))?.standing ?? {};
+}
+
 /** Owners that applying a plan has reached already, when there was no time for all at once. */
 export async function readProgress(checksum: string, manifests: Manifests): Promise<ReadonlySet<string> | undefined> {
   const found = await read<{ owners: string[] }>(manifests, progressKey(checksum));
@@ -76,6 +86,7 @@ async function retain(stored: Listed, manifests: Manifests, keptMs: number): Pro
   for (const { checksum, at, parts } of others) {
     if (at >= oldest) continue;
     for (let part = 1; part <= parts; part += 1) await manifests.delete(planKey(checksum, part));
+    await manifests.delete(standingKey(checksum));
     await manifests.delete(progressKey(checksum));
   }
   await put(manifests, INDEX, { plans: [...others.filter((each) => each.at >= oldest), stored] });

@@ -43,42 +43,45 @@ export interface Expanded {
   readonly expansion: Expansion;
 }
 
-const expanded = new WeakMap<readonly LineageEntry[], Expanded[]>();
+/** One object for each column of a side's table, because the same names come again and again. */
+type Refs = Map<string, ColumnRef>;
+
+const expanded = new WeakMap<readonly LineageEntry[], { readonly entries: Expanded[]; readonly refs: Refs }>();
 
 /** Sides and columns of an entry; worked out once, because checking a manifest and resolving it both need them. */
 export function expandEntry(lineage: readonly LineageEntry[], at: number): Expanded {
   let known = expanded.get(lineage);
   if (known === undefined) {
-    known = [];
+    known = { entries: [], refs: new Map() };
     expanded.set(lineage, known);
   }
-  const before = known[at];
+  const before = known.entries[at];
   if (before !== undefined) return before;
   const entry = lineage[at] as LineageEntry;
   const from = sideOf(entry.from, 'inputs');
   const to = sideOf(entry.to, 'outputs');
-  const now = { from, to, expansion: expandColumns(entry, from, to, ['lineage', at]) };
-  known[at] = now;
+  const now = { from, to, expansion: expandColumns(entry, from, to, ['lineage', at], known.refs) };
+  known.entries[at] = now;
   return now;
 }
 
 /** Both forms of `columns` as pairs. `path` is the entry's; time is linear in what is written. */
-export function expandColumns(entry: LineageEntry, from: Side, to: Side, path: Path): Expansion {
+function expandColumns(entry: LineageEntry, from: Side, to: Side, path: Path, refs: Refs): Expansion {
   const columns = entry.columns ?? {};
-  return isLong(columns) ? expandList(columns, from, to, path) : expandMap(columns, from, to, path);
+  return isLong(columns) ? expandList(columns, from, to, path, refs) : expandMap(columns, from, to, path, refs);
 }
 
-function expandList(columns: ColumnsList, from: Side, to: Side, path: Path): Expansion {
+function expandList(columns: ColumnsList, from: Side, to: Side, path: Path, refs: Refs): Expansion {
   const remarks: Remark[] = [];
   const edges = new Map<string, ColumnEdge>();
   let pairs = 0;
   columns.forEach((item, at) => {
-    const target = columnOf(item.to, to);
+    const target = columnOf(item.to, to, refs);
     if (typeof target === 'string') tell(remarks, [...path, 'columns', at, 'to'], target);
     const { direct = true } = item;
     listOf(item.from).forEach((name, place) => {
       pairs += 1;
-      const source = columnOf(name, from);
+      const source = columnOf(name, from, refs);
       const listed = Array.isArray(item.from) ? [place] : [];
       if (typeof source === 'string') tell(remarks, [...path, 'columns', at, 'from', ...listed], source);
       else if (typeof target !== 'string') put(edges, { from: source, to: target, direct });
@@ -87,7 +90,7 @@ function expandList(columns: ColumnsList, from: Side, to: Side, path: Path): Exp
   return { edges: [...edges.values()], pairs, remarks };
 }
 
-function expandMap(columns: ColumnsMap, from: Side, to: Side, path: Path): Expansion {
+function expandMap(columns: ColumnsMap, from: Side, to: Side, path: Path, refs: Refs): Expansion {
   const remarks: Remark[] = [];
   const edges: ColumnEdge[] = [];
   let pairs = 0;
@@ -95,14 +98,14 @@ function expandMap(columns: ColumnsMap, from: Side, to: Side, path: Path): Expan
   let once = true;
   for (const key of Object.keys(columns)) {
     const written = columns[key] as OneOrMore<ColumnName>;
-    const target = columnOf(key, to);
+    const target = columnOf(key, to, refs);
     if (typeof target === 'string') tell(remarks, [...path, 'columns', key], target);
     const many = Array.isArray(written);
     once &&= !many && !key.includes('.');
     const sources = listOf(written);
     for (let at = 0; at < sources.length; at += 1) {
       pairs += 1;
-      const source = columnOf(sources[at] as ColumnName, from);
+      const source = columnOf(sources[at] as ColumnName, from, refs);
       if (typeof source === 'string') tell(remarks, [...path, 'columns', key, ...(many ? [at] : [])], source);
       else if (typeof target !== 'string') edges.push({ from: source, to: target, direct: true });
     }
@@ -128,22 +131,32 @@ function isLong<L extends readonly unknown[]>(columns: object | L): columns is L
 }
 
 /** Where a column is, or what is wrong with its name. */
-function columnOf(name: ColumnName, side: Side): ColumnRef | string {
+function columnOf(name: ColumnName, side: Side, refs: Refs): ColumnRef | string {
   if (typeof name !== 'string') {
     const table = side.keys.indexOf(refKey(name.dataset));
-    return table === -1 ? notOnSide(name.dataset, side) : { table, column: name.column };
+    return table === -1 ? notOnSide(name.dataset, side) : refOf(table, name.column, refs);
   }
   const dot = name.indexOf('.');
   if (dot === -1) {
-    if (side.refs.length === 1) return { table: 0, column: name };
+    if (side.refs.length === 1) return refOf(0, name, refs);
     return `column ${quoted(name)} does not say which of the ${side.refs.length} ${side.word} has it; write alias.${name}`;
   }
   const alias = name.slice(0, dot);
   const column = name.slice(dot + 1);
   if (alias === '' || column === '') return `${quoted(name)} is not \`alias.column\``;
   const table = side.keys.indexOf(alias);
-  if (table !== -1) return { table, column };
+  if (table !== -1) return refOf(table, column, refs);
   return `${notOnSide(alias, side)}. If the dot belongs to the column's name, write the long form with { dataset, column }`;
+}
+
+function refOf(table: number, column: string, refs: Refs): ColumnRef {
+  const key = table === 0 ? column : `${column}\u0000${table}`;
+  let ref = refs.get(key);
+  if (ref === undefined) {
+    ref = { table, column };
+    refs.set(key, ref);
+  }
+  return ref;
 }
 
 function notOnSide(ref: DatasetRef, side: Side): string {

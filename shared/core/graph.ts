@@ -113,7 +113,8 @@ export function isNamed(table: UnitTable, vendor: string, name: string): boolean
 interface Building {
   readonly from: string;
   readonly to: string;
-  readonly owners: Set<string>;
+  /** Some may be there twice. */
+  owners: readonly string[];
   readonly targets: EdgeAtTarget[];
   readonly columns: GraphColumn[];
   /** Whether all columns are. */
@@ -148,7 +149,8 @@ export function graphOf(units: readonly UnitState[], options: GraphOptions): Gra
   const groups = options.groups ?? nameGroups(units, options.names ?? []);
   const time = isoTimes();
   const nodes = new Set<string>();
-  const edges = new Map<string, Building>();
+  /** By where they come from, then where they go. */
+  const edges = new Map<string, Map<string, Building>>();
   for (const unit of units) {
     const wanted = wish(unit);
     const here = edgeAtTarget(unit, { held: options.held?.get(unit.id), wanted, time });
@@ -161,7 +163,7 @@ export function graphOf(units: readonly UnitState[], options: GraphOptions): Gra
         if (options.keeps?.(unit, fromIndex, toIndex) === false) continue;
         const edge = edgeBetween(from, to, edges);
         nodes.add(from).add(to);
-        for (const owner of owners) edge.owners.add(owner);
+        edge.owners = edge.owners.length === 0 ? owners : [...edge.owners, ...owners];
         edge.targets.push(here);
         for (const { from: source, to: sink, direct } of columns) {
           if (source.table !== fromIndex || sink.table !== toIndex) continue;
@@ -172,21 +174,29 @@ export function graphOf(units: readonly UnitState[], options: GraphOptions): Gra
     }
   }
   return {
-    nodes: [...nodes].map((id) => ({ id, names: groups.othersOf(id) })).sort(by((node) => node.id)),
-    edges: [...edges].sort(by(([key]) => key)).map(([, edge]) => finished(edge, options)),
+    nodes: [...nodes].sort().map((id) => ({ id, names: groups.othersOf(id) })),
+    edges: inOrder(edges).flatMap((beyond) => inOrder(beyond).map((edge) => finished(edge, options))),
   };
 }
 
-function edgeBetween(from: string, to: string, edges: Map<string, Building>): Building {
-  const key = JSON.stringify([from, to]);
-  const known = edges.get(key);
-  if (known !== undefined) return known;
-  const edge = { from, to, owners: new Set<string>(), targets: [], columns: [], direct: true };
-  edges.set(key, edge);
+function edgeBetween(from: string, to: string, edges: Map<string, Map<string, Building>>): Building {
+  let beyond = edges.get(from);
+  if (beyond === undefined) {
+    beyond = new Map();
+    edges.set(from, beyond);
+  }
+  let edge = beyond.get(to);
+  if (edge === undefined) {
+    edge = { from, to, owners: [], targets: [], columns: [], direct: true };
+    beyond.set(to, edge);
+  }
   return edge;
 }
 
-const inCodeUnits = by((text: string) => text);
+function inOrder<T>(named: ReadonlyMap<string, T>): T[] {
+  return [...named.keys()].sort().map((name) => named.get(name) as T);
+}
+
 const byTarget = by((each: EdgeAtTarget) => `${each.target} ${each.receipt ?? ''}`);
 const byColumn = by(
   (column: GraphColumn) => column.to,
@@ -194,13 +204,13 @@ const byColumn = by(
 );
 
 function finished({ from, to, owners, targets, columns, direct }: Building, options: GraphOptions): GraphEdge {
-  const declaredBy = sorted([...owners], inCodeUnits);
+  const declaredBy = unique(owners);
   const { jobs } = options;
   const edge: { -readonly [key in keyof GraphEdge]: GraphEdge[key] } = {
     from,
     to,
     declaredBy,
-    ...(jobs && { jobs: sorted([...new Set(declaredBy.flatMap((owner) => jobs.get(owner) ?? []))], inCodeUnits) }),
+    ...(jobs && { jobs: unique(declaredBy.flatMap((owner) => jobs.get(owner) ?? [])) }),
     targets: sorted(targets, byTarget),
   };
   for (const { registeredAt, changedAt } of targets) {
@@ -212,6 +222,10 @@ function finished({ from, to, owners, targets, columns, direct }: Building, opti
   // A unit has a column pair twice only when one of the two is not direct.
   if (options.columns) edge.columns = sorted(targets.length > 1 || !direct ? once(columns) : columns, byColumn);
   return edge;
+}
+
+function unique(texts: readonly string[]): readonly string[] {
+  return texts.length > 1 ? [...new Set(texts)].sort() : texts;
 }
 
 function sorted<T>(values: T[], order: (left: T, right: T) => number): T[] {

@@ -93,6 +93,9 @@ export function targetVendors(blocks: Blocks): readonly string[] {
   return Object.keys(blocks).filter((vendor) => blocks[vendor]?.entry !== undefined);
 }
 
+/** What datasets of a manifest may be called in it. */
+export const ALIAS = /^[A-Za-z_][A-Za-z0-9_-]*$/;
+
 const MAX_NAME = 2_000;
 const NO_CONTROL = /^\P{Cc}*$/u;
 
@@ -251,12 +254,7 @@ function makeSchema(blocks: Blocks): z.ZodObject {
         .optional(),
       datasets: z
         .record(
-          z
-            .string()
-            .regex(
-              /^[A-Za-z_][A-Za-z0-9_-]*$/,
-              'an alias starts with a letter or _ and holds only letters, digits, _ and -',
-            ),
+          z.string().regex(ALIAS, 'an alias starts with a letter or _ and holds only letters, digits, _ and -'),
           dataset,
         )
         .optional()

@@ -1,6 +1,14 @@
 import type * as z from 'zod';
 import type { Json, JsonObject } from './json.ts';
-import { isNameText, MAX_ENTRIES, MAX_PAIRS, tooManyEntries, tooManyPairs } from './manifest-schema.ts';
+import {
+  ALIAS,
+  type Blocks,
+  isNameText,
+  MAX_ENTRIES,
+  MAX_PAIRS,
+  tooManyEntries,
+  tooManyPairs,
+} from './manifest-schema.ts';
 import { MAX_PROBLEMS, type Remark, schemaRemarks } from './problems.ts';
 
 const CHUNK = 100;
@@ -9,11 +17,12 @@ const CHUNK = 100;
  * What the schema finds wrong in a manifest. It is asked about a hundred aliases or entries at a time, and no further once
  * there are more problems than anybody is shown: a document that is wrong all over would otherwise cost gigabytes of them.
  */
-export function shapeRemarks(schema: z.ZodType, value: Json): readonly Remark[] {
+export function shapeRemarks(schema: z.ZodType, value: Json, blocks: Blocks): readonly Remark[] {
   if (!isObject(value)) return schemaRemarks(schema, value);
   const { datasets, lineage } = value;
   const aliases = isObject(datasets) ? Object.entries(datasets) : [];
   const entries = Array.isArray(lineage) ? (lineage as readonly Json[]) : [];
+  const plain = plainParts(blocks);
   const remarks: Remark[] = [
     ...schemaRemarks(schema, {
       ...value,
@@ -23,13 +32,14 @@ export function shapeRemarks(schema: z.ZodType, value: Json): readonly Remark[] 
   ];
   if (entries.length > MAX_ENTRIES) remarks.push({ path: ['lineage'], message: tooManyEntries(entries.length) });
   for (let at = 0; at < aliases.length && remarks.length <= MAX_PROBLEMS; at += CHUNK) {
-    const datasets = Object.fromEntries(aliases.slice(at, at + CHUNK));
+    const slice = aliases.slice(at, at + CHUNK);
+    if (slice.every(([alias, dataset]) => plain.dataset(alias, dataset))) continue;
+    const datasets = Object.fromEntries(slice);
     remarks.push(...schemaRemarks(schema, { version: 1, datasets, lineage: [] }));
   }
-  const plain = plainEntries();
   for (let at = 0; at < entries.length && remarks.length <= MAX_PROBLEMS; at += CHUNK) {
     const slice = entries.slice(at, at + CHUNK);
-    if (slice.every(plain)) continue;
+    if (slice.every(plain.entry)) continue;
     const chunk = slice.map((entry, index) => {
       const pairs = targetColumns(entry);
       if (pairs <= MAX_PAIRS) return entry;
@@ -45,10 +55,14 @@ export function shapeRemarks(schema: z.ZodType, value: Json): readonly Remark[] 
 }
 
 /**
- * Whether an entry certainly fits the schema, because it says nothing but names: `from`, `to` and the short form of `columns`.
- * Most entries do, and asking the schema about one costs ten times as much. No answer says that an entry is wrong.
+ * Whether a part certainly fits the schema: an entry that says nothing but names (`from`, `to` and the short form of `columns`), a
+ * dataset with its identity and vendors' blocks. Most do, and asking the schema costs several times as much. No answer says that
+ * something is wrong.
  */
-export function plainEntries(): (entry: Json) => boolean {
+export function plainParts(blocks: Blocks): {
+  entry(entry: Json): boolean;
+  dataset(alias: string, dataset: Json): boolean;
+} {
   const names = new Set<string>();
   const isName = (value: Json | undefined): boolean => {
     if (typeof value !== 'string') return false;
@@ -59,7 +73,15 @@ export function plainEntries(): (entry: Json) => boolean {
   };
   const areSources = (value: Json | undefined): boolean =>
     Array.isArray(value) ? value.length > 0 && value.every(isName) : isName(value);
-  return (entry) => {
+  const isDataset = (alias: string, dataset: Json): boolean => {
+    if (!ALIAS.test(alias) || !isObject(dataset)) return false;
+    return Object.keys(dataset).every((key) => {
+      const value = dataset[key];
+      if (key === 'namespace' || key === 'name') return isName(value);
+      return Object.hasOwn(blocks, key) && blocks[key]?.dataset.safeParse(value).success === true;
+    });
+  };
+  const isEntry = (entry: Json): boolean => {
     if (!isObject(entry) || !isName(entry['from']) || !isName(entry['to'])) return false;
     let pairs = 0;
     for (const key of Object.keys(entry)) {
@@ -74,6 +96,7 @@ export function plainEntries(): (entry: Json) => boolean {
     }
     return pairs <= MAX_PAIRS;
   };
+  return { entry: isEntry, dataset: isDataset };
 }
 
 function targetColumns(entry: Json): number {

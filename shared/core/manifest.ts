@@ -25,7 +25,7 @@ export type ParsedManifest = { readonly manifest: Manifest } | { readonly proble
 export function parseManifest(bytes: Uint8Array, format: DocumentFormat, blocks: Blocks): ParsedManifest {
   const document = parseDocument(bytes, format);
   if (document.value === undefined) return { problems: problemsOf(document, []) };
-  const broken = shapeRemarks(manifestSchema(blocks), document.value);
+  const broken = shapeRemarks(manifestSchema(blocks), document.value, blocks);
   // Beyond the limit `shapeRemarks` leaves the rest unlooked at, and nothing can be said about it.
   const cross = broken.length > MAX_PROBLEMS ? [] : crossRemarks(document.value, broken, blocks);
   const remarks = [...broken, ...cross];

@@ -141,6 +141,7 @@ function splitBlock(block: JsonObject, datasetShape: object): { dataset?: JsonOb
  * names that vendor, dataset keys and entry keys together. What the manifest says is never changed.
  */
 export function nameDataset(dataset: Dataset, naming: Naming): Dataset {
+  if (naming.rules.length === 0) return dataset;
   let { namespace, name } = dataset;
   if (namespace === undefined || name === undefined) {
     for (const rule of naming.rules) {

@@ -111,6 +111,8 @@ export interface PlanDocument {
   readonly notes?: readonly string[];
   /** Of each owner that applying the plan would converge, over what it wants, what the ledger knows and what was read. */
   readonly digests: Readonly<Record<string, string>>;
+  /** Of each owner that was looked at and is as it should be: it has to be so still when the plan is applied. Not part of an answer. */
+  readonly standing?: Readonly<Record<string, string>>;
   /** Present when it is limited to these owners. */
   readonly scope?: readonly string[];
   /** Vendors were asked what they show already; applying it asks them again. */
@@ -139,6 +141,7 @@ export interface PlanParts {
   readonly digests: Readonly<Record<string, string>>;
   /** Digest over the owners that are as they should be. */
   readonly settled: string;
+  readonly standing?: Readonly<Record<string, string>>;
   readonly scope?: readonly string[];
   readonly deep?: boolean;
   readonly hypothetical?: boolean;
@@ -165,6 +168,7 @@ export function planDocument(parts: PlanParts): PlanDocument {
     problems,
     ...(parts.notes && parts.notes.length > 0 ? { notes: parts.notes } : {}),
     digests,
+    ...(parts.standing === undefined ? {} : { standing: parts.standing }),
     ...(scope === undefined ? {} : { scope }),
     ...(parts.deep ? { deep: true } : {}),
     ...(parts.hypothetical ? { hypothetical: true } : {}),

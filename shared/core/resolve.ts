@@ -1,4 +1,4 @@
-import { expandEntry, put, refKey, type Side } from './columns.ts';
+import { expandEntry, put, type Side } from './columns.ts';
 import { type Dataset, identity } from './dataset.ts';
 import type { ColumnEdge, Declaration, Entry, Problem } from './edge.ts';
 import { canonicalJson, type JsonObject } from './json.ts';
@@ -22,30 +22,28 @@ import { formatPath } from './position.ts';
  */
 export function resolveManifest(manifest: Manifest, naming: Naming): Declaration {
   const datasets = datasetLookup(manifest, naming);
-  const groups = new Map<string, Omit<Entry, 'columns'> & { readonly columns: (readonly ColumnEdge[])[] }>();
+  const groups = new Map<string | number, Omit<Entry, 'columns'> & { readonly columns: (readonly ColumnEdge[])[] }>();
   const warnings: Problem[] = [];
-  const used = new Set<string>();
   manifest.lineage.forEach((written, at) => {
     const { from, to, expansion } = expandEntry(manifest.lineage, at);
     const columns = expansion.edges;
-    for (const ref of from.refs) if (typeof ref === 'string') used.add(ref);
-    for (const ref of to.refs) if (typeof ref === 'string') used.add(ref);
     const options = entryOptions(written, manifest);
-    const plain = options === NONE;
-    const key = `${keysOf(from)}\u0002${keysOf(to)}${plain ? '' : `\u0002${canonicalJson(options)}`}`;
+    const [inputs, outputs] = [datasets.all(from), datasets.all(to)];
+    const key = groupKey(inputs, outputs, options);
     const group = groups.get(key);
     if (group === undefined) {
-      const [inputs, outputs] = [from.refs.map(datasets), to.refs.map(datasets)];
-      groups.set(key, { path: `lineage[${at}]`, from: inputs, to: outputs, options, columns: [columns] });
+      const sides = { from: inputs.map((each) => each.dataset), to: outputs.map((each) => each.dataset) };
+      groups.set(key, { path: `lineage[${at}]`, ...sides, options, columns: [columns] });
     } else group.columns.push(columns);
     if (from.refs.length > 1 && to.refs.length > 1 && columns.length === 0) {
       warnings.push({ path: `lineage[${at}]`, message: everyPair(from.refs.length, to.refs.length) });
     }
   });
   for (const alias of Object.keys(manifest.datasets ?? {})) {
-    if (!used.has(alias)) warnings.push({ path: formatPath(['datasets', alias]), message: 'is not used by any entry' });
+    if (!datasets.aliases.has(alias))
+      warnings.push({ path: formatPath(['datasets', alias]), message: 'is not used by any entry' });
   }
-  warnings.push(...differentNames([...used].map(datasets)));
+  warnings.push(...differentNames([...datasets.aliases.values()]));
   if (manifest.omitted !== undefined) warnings.unshift({ path: 'omitted', message: leftOut(manifest.omitted) });
   return {
     ...(manifest.job === undefined ? {} : { job: manifest.job }),
@@ -65,17 +63,39 @@ export function resolveManifest(manifest: Manifest, naming: Naming): Declaration
   };
 }
 
+/** A dataset that entries use, numbered in the order of first use. */
+interface Used {
+  readonly dataset: Dataset;
+  readonly number: number;
+}
+
 /** Each dataset is built and named once, however many entries use it. */
-function datasetLookup(manifest: Manifest, naming: Naming): (ref: DatasetRef) => Dataset {
-  const built = new Map<string, Dataset>();
-  return (ref) => {
-    const key = refKey(ref);
+function datasetLookup(manifest: Manifest, naming: Naming) {
+  const built = new Map<string, Used>();
+  const aliases = new Map<string, Dataset>();
+  const one = (ref: DatasetRef, key: string): Used => {
     const known = built.get(key);
     if (known !== undefined) return known;
     const dataset = nameDataset(typeof ref === 'string' ? aliased(ref, manifest) : { ...ref, vendors: {} }, naming);
-    built.set(key, dataset);
-    return dataset;
+    if (typeof ref === 'string') aliases.set(ref, dataset);
+    const used = { dataset, number: built.size };
+    built.set(key, used);
+    return used;
   };
+  return { aliases, all: ({ refs, keys }: Side) => refs.map((ref, at) => one(ref, keys[at] as string)) };
+}
+
+/** Above the number of any manifest's datasets. */
+const MAX_DATASETS = 2 ** 26;
+
+/** Equal for entries with the same sides and options. Most have one dataset a side and no options: for them a number will do. */
+function groupKey(from: readonly Used[], to: readonly Used[], options: Entry['options']): string | number {
+  const [input, output] = [from[0], to[0]];
+  if (from.length === 1 && to.length === 1 && input && output && options === NONE) {
+    return input.number * MAX_DATASETS + output.number;
+  }
+  const numbers = (side: readonly Used[]) => side.map((each) => each.number);
+  return JSON.stringify([numbers(from), numbers(to), canonicalJson(options)]);
 }
 
 function aliased(alias: string, manifest: Manifest): Dataset {
@@ -110,10 +130,6 @@ function entryOptions(written: LineageEntry, manifest: Manifest): Readonly<Recor
     options[vendor] = mergedOver(defaults[vendor], own[vendor]);
   }
   return options;
-}
-
-function keysOf(side: Side): string {
-  return side.keys.length === 1 ? (side.keys[0] as string) : side.keys.join('\u0001');
 }
 
 function together(lists: readonly (readonly ColumnEdge[])[]): readonly ColumnEdge[] {

@@ -25,7 +25,11 @@ export function groupNames(
   };
   for (const names of sets) {
     const [first] = names;
-    if (first === undefined || (names.length === 1 && parent.has(first))) continue;
+    if (first === undefined) continue;
+    if (names.length === 1) {
+      if (!parent.has(first)) parent.set(first, first);
+      continue;
+    }
     for (const name of names) {
       if (!parent.has(name)) parent.set(name, name);
       parent.set(rootOf(name), rootOf(first));

@@ -106,7 +106,7 @@ export const manifestsWord = (count: number): string => `${grouped(count)} manif
 
 /** 12,345: the same everywhere, whatever the machine's language. */
 export function grouped(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+  return count.toLocaleString('en-US');
 }
 
 /** Seconds as people say them: `56 h`, `3 min`, `12 s`. */

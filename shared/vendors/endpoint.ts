@@ -21,7 +21,7 @@ export function parseEndpoint(text: string, allowHttp: boolean): Endpoint | unde
   if (host === '' || search !== '' || hash !== '' || username !== '' || password !== '') return undefined;
   if (protocol !== 'https:' && protocol !== 'http:') return undefined;
   if (protocol === 'http:' && !allowHttp && !LOOPBACK.test(hostname)) return undefined;
-  return { protocol, host, path: pathname.replace(/\/+$/, '') };
+  return { protocol, host, path: pathname.replace(/(?<!\/)\/+$/, '') };
 }
 
 /** What to say when `parseEndpoint` returns undefined. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { writeProgress } from '../../shared/converge/plan-store.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
 import { isEmpty } from '../../shared/core/plan-document.ts';
@@ -67,6 +68,43 @@ it('refuses with the owners that differ, and then does nothing at all', async ()
   expect(world.at()).toHaveLength(4);
 });
 
+it('refuses when an owner changed that the plan found as it should be, whether it was converged or not', async () => {
+  const world = planWorld();
+  await world.put(A, manifest(pairs('a', 2)));
+  await world.put(B, manifest(pairs('b', 12)));
+  await world.settle([A, B]);
+  const plan = await world.plan();
+  expect(plan.digests).toEqual({});
+  expect(await world.apply(plan.checksum)).toMatchObject({ differs: [], owners: 0 });
+  await world.put(A, manifest(pairs('a', 3)));
+  expect(await world.apply(plan.checksum)).toMatchObject({ differs: [A] });
+  await world.settle([A]);
+  expect(await world.apply(plan.checksum)).toMatchObject({ differs: [A] });
+  const scoped = await world.plan([B]);
+  await world.put(A, manifest(pairs('a', 4)));
+  expect(await world.apply(scoped.checksum)).toMatchObject({ differs: [] });
+  await world.put(B, manifest(pairs('b', 2)));
+  await world.settle([B]);
+  const held = await world.plan([B]);
+  expect(held.summary).toMatchObject({ held: 10 });
+  await world.release(held.changes[0]?.release?.id ?? '');
+  await world.settle([B]);
+  expect(await world.apply(held.checksum)).toMatchObject({ differs: [B] });
+  await world.remove(A);
+  await world.settle([A]);
+  expect(await world.apply(plan.checksum)).toMatchObject({ differs: [A, B] });
+});
+
+it('does all of a plan that is made again, although an equal one was applied in two steps before', async () => {
+  const world = planWorld();
+  await world.put(A, manifest(pairs('a', 2)));
+  const plan = await world.plan();
+  await writeProgress(plan.checksum, [A], world.manifests);
+  expect((await world.plan()).checksum).toBe(plan.checksum);
+  expect(await world.apply(plan.checksum)).toMatchObject({ outcomes: { done: 1 } });
+  expect(world.at()).toHaveLength(2);
+});
+
 it('leaves out an owner that changes while the plan is applied', async () => {
   const world = planWorld();
   await world.put(A, manifest(pairs('a', 2)));
@@ -100,7 +138,7 @@ it('refuses when somebody outside the plan lets go of an edge that it showed as 
   expect(plan.changes).toEqual([]);
   await world.put(B, manifest([['other', 'z']]));
   await world.converge(B);
-  expect(await world.apply(plan.checksum)).toMatchObject({ differs: [A] });
+  expect(await world.apply(plan.checksum)).toMatchObject({ differs: [A, B] });
   expect(world.at()).toContain('odps.300000001.p.x -> odps.300000001.p.y');
 });
 

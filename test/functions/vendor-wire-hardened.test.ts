@@ -69,7 +69,7 @@ describe('a list of signed headers that names what every object has', () => {
     const headers = {
       host: 'h',
       'x-sdk-date': `${new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`,
-      authorization: `SDK-HMAC-SHA256 Access=AK, SignedHeaders=host;x-sdk-date;toString, Signature=${'0'.repeat(64)}`,
+      authorization: `SDK-HMAC-SHA256 Access=AK, SignedHeaders=host;x-sdk-date;constructor, Signature=${'0'.repeat(64)}`,
     };
     const answer = await dataarts(request({ headers, params: { project_id: 'p' } }), services);
     expect([answer.status, codeIn(answer, 'error_code')]).toEqual([401, 'APIGW.0301']);

@@ -173,6 +173,7 @@ export function templateSuite(given: () => Stacks): void {
               Principal: { Service: 's3.amazonaws.com' },
               Condition: { ArnEquals: { 'aws:SourceArn': stack.arn('Bucket') } },
             },
+            { Effect: 'Deny' },
           ],
         },
       });

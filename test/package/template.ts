@@ -60,6 +60,8 @@ export function filled(template: Template) {
         const [one, other] = of as [unknown, unknown];
         return value(one) === value(other);
       }
+      case 'Fn::Not':
+        return value((of as [unknown])[0]) !== true;
       case 'Fn::GetAtt': {
         const [id, attribute] = of as [string, string];
         if (attribute === 'Arn') return arn(id);

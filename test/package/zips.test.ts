@@ -6,8 +6,10 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { entries } from '../../local/entries.ts';
+import { acs3, acsDate, bodyHash, sdkDate, sdkHmac } from '../simulators/signers.ts';
 import { type Account, startAccount } from './account.ts';
 import { alarmSuite } from './alarm-suite.ts';
+import { atRestSuite } from './at-rest-suite.ts';
 import { awsFront, type Front } from './aws-front.ts';
 import type { Statement } from './iam.ts';
 import { type Lambda, startLambda } from './lambda.ts';
@@ -36,6 +38,8 @@ beforeAll(async () => {
     'VANISH_GRACE=90',
     'RECONCILE_EVERY=5 minutes',
     'ALARM_TOPIC=arn:aws:sns:eu-central-1:1:alarms',
+    'SECRETS_KEY=arn:aws:kms:eu-central-1:1:key/k',
+    'LOG_DAYS=7',
   ];
   second = await packaged('--stage', 'prod', ...params.map((each) => `--param=${each}`));
   stack = filled(first.template);
@@ -314,6 +318,88 @@ describe('in Lambda, with the role it has there,', () => {
     expect(JSON.parse(answer.body)).toHaveProperty('RequestId');
   });
 
+  test('vendor-wire registers, answers and deletes for whoever signs as the vendors’ clients do', async () => {
+    const [id, secret] = ['AKWIRE', 'wire-secret'];
+    const scopes = ['register', 'delete', 'fetch'];
+    const script = { name: 'script', scopes, access_key_id: id, access_key_secret: secret };
+    account.hold('lineage/clients', { clients: [script] });
+    const { lambda, front } = await started('vendor-wire', { LOG_LEVEL: 'info' });
+    onTestFinished(async () => {
+      await lambda.close();
+      await front.close();
+    });
+    const event = await sample('vendor-wire');
+    const host = 'lineage.test';
+    let nonce = 0;
+    const call = async (path: string, own: Readonly<Record<string, string>>, value: object) => {
+      const url = new URL(path, `https://${host}`);
+      const body = JSON.stringify(value);
+      const named = { host, 'content-type': 'application/json', ...own };
+      const alibaba = own['x-acs-action'] !== undefined;
+      nonce += 1;
+      const headers: Record<string, string> = alibaba
+        ? {
+            ...named,
+            'x-acs-date': acsDate(Date.now()),
+            'x-acs-signature-nonce': `once ${nonce}`,
+            'x-acs-content-sha256': bodyHash(body),
+          }
+        : { ...named, 'x-sdk-date': sdkDate(Date.now()) };
+      const authorization = (alibaba ? acs3 : sdkHmac)({ method: 'POST', url, headers, body }, id, secret);
+      const context = event['requestContext'] as { http: object };
+      const request = {
+        ...event,
+        rawPath: url.pathname,
+        rawQueryString: url.search.slice(1),
+        requestContext: { ...context, http: { ...context.http, path: url.pathname } },
+        headers: { ...headers, authorization },
+        body,
+      };
+      const outcome = await lambda.invoke(request);
+      if ('failed' in outcome) throw new Error(`${outcome.failed.errorMessage}\n${lambda.output()}`);
+      const answer = outcome.answer as HttpAnswer;
+      return { request, said: [answer.statusCode, JSON.parse(answer.body) as unknown] };
+    };
+    const guid = (name: string) => `odps.300000001.shop.${name}`;
+    const asset = (name: string) => ({ ReferenceType: 'BY_GUID', Guid: guid(name), MetadataType: 'TABLE' });
+    const tenant = String((account.vendors.dataphin.secret() as { op_tenant_id: unknown }).op_tenant_id);
+    const rpc = (action: string) =>
+      call(
+        `/?OpTenantId=${tenant}`,
+        { 'x-acs-action': action, 'x-acs-version': '2023-06-30' },
+        { [`${action}Command`]: { Source: asset('wire_from'), Target: asset('wire_to') } },
+      );
+    const shown = async () => (await account.shown<Edge>('dataphin')).map((edge) => edge.target);
+
+    const added = await rpc('AddRegisterLineage');
+    expect(added.said).toMatchObject([200, { Code: 'OK', Success: true }]);
+    expect(await shown()).toContain(guid('wire_to'));
+    expect(await lambda.invoke(added.request)).toMatchObject({
+      answer: { statusCode: 400, body: expect.stringContaining('SignatureNonceUsed') },
+    });
+    const asked = await call(
+      '/meta/v2/lineage',
+      { 'x-acs-action': 'GetLineageInfo', 'x-acs-version': '2022-07-18', workspace: 'w' },
+      { id: guid('wire_from'), idType: 'TABLE' },
+    );
+    expect(asked.said).toMatchObject([200, { success: true, data: { edges: { tableLineage: [{}] } } }]);
+    expect((await rpc('DeleteRegisterLineage')).said).toMatchObject([200, { Code: 'OK' }]);
+    expect(await shown()).not.toContain(guid('wire_to'));
+
+    const { project_id: project } = account.vendors.dataarts.secret() as { project_id: string };
+    const table_lineage = { input_tables: [{ table: 'a' }], output_tables: [{ table: 'b' }] };
+    const created = await call(
+      `/v1/${project}/lineage/lineage-info`,
+      { workspace: 'w', 'x-project-id': project },
+      { job_id: 'signed', node_name: 'n', table_lineage },
+    );
+    expect(created.said).toMatchObject([
+      200,
+      [{ name: 'n', type_name: 'Node', qualified_name: expect.stringMatching(/^manual\./) }],
+    ]);
+    expect(front.refused).toEqual([]);
+  });
+
   test('delete-http withdraws it again', async () => {
     const answer = await answered<HttpAnswer>('delete-http');
     expect([answer.statusCode, JSON.parse(answer.body)]).toMatchObject([200, { state: 'withdrawn' }]);
@@ -357,4 +443,5 @@ describe('a function that cannot work', () => {
 
 leastPrivilegeSuite(() => ({ stack, functions, account, statementsOf, started, sample }));
 alarmSuite(() => ({ stack, functions }));
+atRestSuite(() => ({ stack, functions, prod: filled(second.template) }));
 templateSuite(() => ({ stack, functions, prod: filled(second.template) }));

@@ -120,7 +120,7 @@ function otherNames(facets: JsonObject): readonly DatasetId[] {
     .map((level) => level['name'])
     .join('.');
   if (isName(uri) && isName(name))
-    names.push({ namespace: uri.replace(/^thrift:/, 'hive:').replace(/\/+$/, ''), name });
+    names.push({ namespace: uri.replace(/^thrift:/, 'hive:').replace(/(?<!\/)\/+$/, ''), name });
   return names;
 }
 

@@ -15,6 +15,8 @@ interface Table {
   readonly ref: TableRef;
   /** What a unit is keyed by. */
   readonly key: string;
+  /** The same for the same key, within one mapping. */
+  readonly number: number;
   readonly table: UnitTable;
   readonly extProperties?: JsonObject;
 }
@@ -23,7 +25,7 @@ interface Pair {
   readonly source: Table;
   readonly target: Table;
   /** One list for each entry, in which each pair of columns stands once. */
-  readonly columns: ColumnEdge[][];
+  readonly columns: (readonly ColumnEdge[])[];
   readonly options: JsonObject[];
   readonly paths: string[];
   readonly warnings: Problem[];
@@ -37,7 +39,6 @@ export function units(input: MappingInput): Mapping {
   const pairs = new Map<number, Pair>();
   const unresolved: Unresolved[] = [];
   const tableOf = tables();
-  const numberOf = numbers();
   const twins = twinWarnings(input.entries, tableOf);
   for (const entry of input.entries) {
     const options = readEntry(entry);
@@ -51,7 +52,7 @@ export function units(input: MappingInput): Mapping {
           unresolved.push({ path: entry.path, ...labels, reason: reason ?? 'it has no name at Dataphin' });
           return;
         }
-        const place = numberOf(source.key) * MAX_KEYS + numberOf(target.key);
+        const place = source.number * MAX_KEYS + target.number;
         const pair = pairs.get(place) ?? newPair(source, target);
         pairs.set(place, pair);
         if (!pair.paths.includes(entry.path)) pair.paths.push(entry.path);
@@ -103,9 +104,10 @@ function columnsOf(
   toAt: number,
   ends: { readonly source: Table; readonly target: Table; readonly said: boolean },
   unresolved: Unresolved[],
-): ColumnEdge[] {
+): readonly ColumnEdge[] {
   const columns: ColumnEdge[] = [];
   const nameless = ends.said ? undefined : [ends.source, ends.target].find(({ ref }) => guidOf(ref) === undefined);
+  if (nameless === undefined && entry.from.length === 1 && entry.to.length === 1) return entry.columns;
   for (const edge of entry.columns) {
     const { from, to, direct } = edge;
     if (from.table !== fromAt || to.table !== toAt) continue;
@@ -144,7 +146,7 @@ function within(columns: readonly ColumnEdge[], pair: Pair, unresolved: Unresolv
 }
 
 /** Each pair of columns once; direct if any entry says so. */
-function together(lists: readonly ColumnEdge[][]): readonly ColumnEdge[] {
+function together(lists: readonly (readonly ColumnEdge[])[]): readonly ColumnEdge[] {
   const [first = [], ...more] = lists;
   if (more.length === 0) return first;
   const columns = new Map<string, ColumnEdge>();
@@ -172,11 +174,12 @@ type TableOf = (dataset: Dataset) => Table | string;
 
 /** Reads each dataset once, however many entries it stands in. */
 function tables(): TableOf {
+  const numberOf = numbers();
   const known = new Map<Dataset, Table | string>();
   return (dataset) => {
     let table = known.get(dataset);
     if (table === undefined) {
-      table = readTable(dataset);
+      table = readTable(dataset, numberOf);
       known.set(dataset, table);
     }
     return table;
@@ -184,7 +187,7 @@ function tables(): TableOf {
 }
 
 /** A table as Dataphin knows it, or the reason why it cannot be named there. */
-function readTable(dataset: Dataset): Table | string {
+function readTable(dataset: Dataset, numberOf: (key: string) => number): Table | string {
   const given = dataset.vendors['dataphin'];
   if (given === undefined)
     return `${labelOf(dataset)} has no name at Dataphin; give it a dataphin block or a naming rule`;
@@ -194,9 +197,11 @@ function readTable(dataset: Dataset): Table | string {
   if (problems.length > 0) return `${labelOf(dataset)}: ${problems.join('; ')}`;
   const { extProperties } = parsed.data;
   const ref = refOf(parsed.data);
+  const key = nameKey(ref);
   return {
     ref,
-    key: nameKey(ref),
+    key,
+    number: numberOf(key),
     table: tableAs(nameOf(ref), dataset),
     ...(extProperties === undefined ? {} : { extProperties: extProperties as JsonObject }),
   };
