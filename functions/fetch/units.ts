@@ -1,4 +1,5 @@
 import { namesOf } from '../../shared/core/graph.ts';
+import type { JsonObject } from '../../shared/core/json.ts';
 import { type Direction, edgeEntry, identityEntry, ownNameEntry } from '../../shared/core/unit-index.ts';
 import { decodeUnit, type UnitState, type UnitTable } from '../../shared/core/unit-state.ts';
 import type { Ledger, Page } from '../../shared/ledger/ledger.ts';
@@ -64,12 +65,16 @@ export function ledgerReader(ledger: Ledger): UnitReader {
     const rows = await ledger.getMany(keys);
     for (const key of keys) {
       const row = rows.get(key);
-      const unit = row?.index ? decodeUnit(row.body) : undefined;
-      known.set(key, unit);
-      if (unit === undefined) continue;
-      for (const table of unit.from) learn(table, unit.vendor);
-      for (const table of unit.to) learn(table, unit.vendor);
+      keep(key, row?.index ? row.body : undefined);
     }
+  }
+
+  function keep(key: string, body: JsonObject | undefined): void {
+    const unit = body === undefined ? undefined : decodeUnit(body);
+    known.set(key, unit);
+    if (unit === undefined) return;
+    for (const table of unit.from) learn(table, unit.vendor);
+    for (const table of unit.to) learn(table, unit.vendor);
   }
 
   function learn(table: UnitTable, vendor: string): void {
@@ -84,12 +89,19 @@ export function ledgerReader(ledger: Ledger): UnitReader {
     told.add(identityEntry(`${vendor}:${table.name}`)).add(ownNameEntry(vendor, name));
   }
 
-  /** The first page of each of these index entries. */
-  async function find(entries: readonly string[], limit: number): Promise<ReadonlyMap<string, Page<string>>> {
-    if (ledger.findMany !== undefined) return ledger.findMany(entries, { limit });
-    return new Map(
-      await Promise.all(entries.map(async (entry) => [entry, await ledger.find(entry, { limit })] as const)),
-    );
+  /** The first units of each of these index entries, in their order. */
+  async function find(entries: readonly string[], limit: number): Promise<UnitsAtName[]> {
+    if (entries.length === 0) return [];
+    if (ledger.findRows === undefined) {
+      const pages = await Promise.all(entries.map((entry) => ledger.find(entry, { limit })));
+      await byKey(pages.flatMap(({ items }) => items));
+      return pages.map(({ items, next }) => ({ units: unitsOf(items), more: next !== undefined }));
+    }
+    const pages = await ledger.findRows(entries, { limit, known: (key) => known.has(key) });
+    return pages.map(({ items, next }) => {
+      for (const { key, body } of items) if (body !== undefined && !known.has(key)) keep(key, body);
+      return { units: unitsOf(items.map(({ key }) => key)), more: next !== undefined };
+    });
   }
 
   /** Entries that may tell more names: what a vendor's name stands for, and how the vendors call it. */
@@ -103,24 +115,18 @@ export function ledgerReader(ledger: Ledger): UnitReader {
     byKey,
     othersOf: (name) => others.get(name) ?? [],
     async at(names, direction, most) {
-      const entries = names.map((name) => edgeEntry(name, direction));
-      const found = await find(entries, most);
-      const missing = new Set<string>();
-      for (const { items } of found.values()) for (const key of items) if (!known.has(key)) missing.add(key);
-      await read([...missing]);
-      const pages = new Map<string, UnitsAtName>();
-      for (const [at, name] of names.entries()) {
-        const { items = [], next } = found.get(entries[at] ?? '') ?? {};
-        pages.set(name, { units: unitsOf(items), more: next !== undefined });
-      }
-      return pages;
+      const found = await find(
+        names.map((name) => edgeEntry(name, direction)),
+        most,
+      );
+      return new Map(found.map((units, at) => [names[at] ?? '', units]));
     },
     async alike(names) {
       const entries = [...new Set(names.flatMap(untold))];
       for (const entry of entries) told.add(entry);
       // One unit is enough to tell a name.
-      const found = entries.length === 0 ? [] : [...(await find(entries, 1)).values()];
-      return byKey([...new Set(found.flatMap(({ items }) => items))]);
+      const found = await find(entries, 1);
+      return [...new Set(found.flatMap(({ units }) => units))];
     },
     async page({ entry = 'units', ...options }) {
       const page = await ledger.find(entry, options);

@@ -42,7 +42,7 @@ export function reportMarkdown(report: PassReport): string {
 function heldPart({ held, more }: PassReport): string[] {
   if (held.length === 0) return [];
   const line = (each: HeldReport) =>
-    `- ${edgesWord(each.edges)} of ${manifestsWord(each.owners)} since ${each.since} (${age(each.ageSeconds)}): ${text(each.reason)}\n  \`POST /reconcile ${JSON.stringify(each.release.body)}\` releases exactly this; to keep it as it is, put back what declared it.`;
+    `- ${edgesWord(each.edges)} of ${manifestsWord(each.owners)} since ${each.since} (${age(each.ageSeconds)}): ${text(each.reason)}\n  \`POST /reconcile ${JSON.stringify(each.release.body)}\` releases exactly this${each.reason.startsWith('first contact') ? '' : '; to keep it as it is, put back what declared it'}.`;
   const rest = more.held > 0 ? [`- and ${more.held} more`] : [];
   return ['## Held: waits for a person', [...held.map(line), ...rest].join('\n')];
 }
@@ -61,6 +61,9 @@ function numbers(title: string, counts: Readonly<Record<string, number>>): strin
     ['| | |', '|---|--:|', ...rows.map(([name, number]) => `| ${text(name)} | ${number} |`)].join('\n'),
   ];
 }
+
+/** Of a name or reason in a line. */
+const LONGEST = 1_000;
 
 /** What the numbers of drift and Flink are called; the others as they are. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -103,7 +106,7 @@ function facts(title: string, values: Readonly<Record<string, unknown>>): string
 function entry(value: unknown): string {
   if (value === null || typeof value !== 'object') return text(String(value));
   const { target, owner, owners, from, to, edges, reason, message } = value as Readonly<Record<string, unknown>>;
-  const names = (which: unknown) => (Array.isArray(which) ? which.join(', ') : String(which));
+  const names = (which: unknown) => (Array.isArray(which) ? which.join(', ') : String(which)).slice(0, LONGEST);
   const parts = [
     ...(owner === undefined ? [] : [code(names(owner))]),
     ...(target === undefined ? [] : [code(names(target))]),
@@ -112,7 +115,7 @@ function entry(value: unknown): string {
     ...(edges === undefined ? [] : [`${text(String(edges))} edges`]),
   ];
   const said = reason ?? message;
-  return `${parts.join(' ')}${said === undefined ? '' : `: ${text(String(said))}`}`.slice(0, 2_000);
+  return `${parts.join(' ')}${said === undefined ? '' : `: ${text(names(said))}`}`;
 }
 
 function age(seconds: number): string {

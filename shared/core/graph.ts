@@ -114,7 +114,7 @@ interface Building {
   readonly from: string;
   readonly to: string;
   /** Some may be there twice. */
-  owners: readonly string[];
+  readonly owners: string[];
   readonly targets: EdgeAtTarget[];
   readonly columns: GraphColumn[];
   /** Whether all columns are. */
@@ -163,7 +163,7 @@ export function graphOf(units: readonly UnitState[], options: GraphOptions): Gra
         if (options.keeps?.(unit, fromIndex, toIndex) === false) continue;
         const edge = edgeBetween(from, to, edges);
         nodes.add(from).add(to);
-        edge.owners = edge.owners.length === 0 ? owners : [...edge.owners, ...owners];
+        edge.owners.push(...owners);
         edge.targets.push(here);
         for (const { from: source, to: sink, direct } of columns) {
           if (source.table !== fromIndex || sink.table !== toIndex) continue;

@@ -43,8 +43,20 @@ export interface Ledger {
   /** Keys of rows that carry exactly this index entry, in key order, eventually consistent. `limit` defaults to 1,000. */
   find(index: string, options?: { readonly after?: string; readonly limit?: number }): Promise<Page<string>>;
   /**
-   * First pages of many index entries at once, each as `find` gives it and of `limit` keys; for every entry that was asked for there is
-   * one. Only stores have it to which it costs less than each `find` alone.
+   * First pages of many index entries, with what lies behind the keys: for each entry, in their order, what `find` and `getMany` would
+   * give. Only stores have it to which it costs less than those.
    */
-  findMany?(indexes: readonly string[], options?: { readonly limit?: number }): Promise<Map<string, Page<string>>>;
+  findRows?(indexes: readonly string[], options: FindRows): Promise<Page<FoundRow>[]>;
+}
+
+export interface FindRows {
+  /** Rows per entry. */
+  readonly limit: number;
+  /** Rows that the caller has already come without their body. */
+  known(key: string): boolean;
+}
+
+export interface FoundRow {
+  readonly key: string;
+  readonly body?: JsonObject;
 }

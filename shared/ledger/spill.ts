@@ -1,7 +1,7 @@
 import { digest } from '../core/digest.ts';
 import { Failure } from '../core/failure.ts';
 import type { Json, JsonObject } from '../core/json.ts';
-import type { Ledger, Row } from './ledger.ts';
+import type { FoundRow, Ledger, Row } from './ledger.ts';
 
 export interface SpillSizes {
   /** A row whose JSON has more bytes than this is written in pieces. */
@@ -158,7 +158,25 @@ export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
       return removed;
     },
     find: (index, options) => ledger.find(index, options),
-    ...(ledger.findMany && { findMany: ledger.findMany.bind(ledger) }),
+    ...(ledger.findRows && { findRows: wholeRows(ledger.findRows.bind(ledger), get) }),
+  };
+}
+
+/** `findRows` of whole rows; one that was replaced by a row without index meanwhile is not found any more. */
+function wholeRows(findRows: NonNullable<Ledger['findRows']>, get: Ledger['get']): NonNullable<Ledger['findRows']> {
+  const whole = async (found: FoundRow): Promise<FoundRow[]> => {
+    if (found.body?.['spilled'] === undefined) return [found];
+    const row = await get(found.key);
+    return row?.index === undefined ? [] : [{ key: row.key, body: row.body }];
+  };
+  return async (indexes, options) => {
+    const pages = await findRows(indexes, options);
+    return Promise.all(
+      pages.map(async (page) => {
+        if (page.items.every(({ body }) => body?.['spilled'] === undefined)) return page;
+        return { ...page, items: (await Promise.all(page.items.map(whole))).flat() };
+      }),
+    );
   };
 }
 

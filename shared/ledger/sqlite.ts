@@ -1,7 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import type { JsonObject } from '../core/json.ts';
 import { checkLedgerKey, pageSize } from './keys.ts';
-import type { Ledger, Page, Row } from './ledger.ts';
+import type { FoundRow, Ledger, Page, Row } from './ledger.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 
 /** The embedded ledger, and what only it needs. */
@@ -45,10 +45,12 @@ export function sqliteLedger(file: SqliteFile): SqliteLedger {
     addEntry: database.prepare('INSERT OR IGNORE INTO entry (entry, key) VALUES (?, ?)'),
     dropEntry: database.prepare('DELETE FROM entry WHERE entry = ? AND key = ?'),
     find: asArrays('SELECT key FROM entry WHERE entry = ? AND key > ? ORDER BY key LIMIT ?'),
-    // Up to the key after the page, if there is one; any text is less than a blob.
-    findMany: asArrays(`
-      SELECT wanted.key, entry.key FROM json_each(?1) AS wanted CROSS JOIN entry ON entry.entry = wanted.value AND entry.key <=
-        coalesce((SELECT key FROM entry WHERE entry = wanted.value ORDER BY key LIMIT 1 OFFSET ?2), x'')
+    // Up to the key behind the page, if there is one; no text is greater than a blob.
+    findRows: asArrays(`
+      SELECT wanted.key, entry.key, item.body FROM json_each(?1) AS wanted
+        CROSS JOIN entry ON entry.entry = wanted.value AND entry.key <=
+          coalesce((SELECT key FROM entry WHERE entry = wanted.value ORDER BY key LIMIT 1 OFFSET ?2), x'')
+        CROSS JOIN item ON item.key = entry.key
       ORDER BY wanted.key, entry.key`),
     expired: database.prepare('SELECT key FROM item WHERE expires_at < ? LIMIT ?'),
   }));
@@ -123,21 +125,26 @@ export function sqliteLedger(file: SqliteFile): SqliteLedger {
     async find(index, options = {}): Promise<Page<string>> {
       const limit = pageSize(options.limit);
       const found = file.read(() => sql.find.all(index, options.after ?? '', limit + 1));
-      return toPage(
-        found.map((columns) => (columns as unknown as readonly [string])[0]),
-        limit,
-      );
+      const keys = found.map((columns) => (columns as unknown as readonly [string])[0]);
+      return toPage(keys, limit, (key) => key);
     },
 
-    async findMany(indexes, options = {}) {
-      const limit = pageSize(options.limit);
-      const wanted = [...new Set(indexes)];
-      const keys = wanted.map((): string[] => []);
-      for (const columns of wanted.length === 0 ? [] : file.read(() => sql.findMany.all(asList(wanted), limit))) {
-        const [place, key] = columns as unknown as readonly [number, string];
-        keys[place]?.push(key);
+    async findRows(indexes, { limit, known }) {
+      const pages = indexes.map((): FoundRow[] => []);
+      const bodies = new Map<string, JsonObject>();
+      for (const columns of file.read(() => sql.findRows.all(asList(indexes), limit))) {
+        const [place, key, text] = columns as unknown as readonly [number, string, string];
+        const page = pages[place];
+        if (page === undefined || page.length > limit) continue;
+        if (page.length === limit || known(key)) {
+          page.push({ key });
+          continue;
+        }
+        const body = bodies.get(key) ?? (JSON.parse(text) as JsonObject);
+        bodies.set(key, body);
+        page.push({ key, body });
       }
-      return new Map(wanted.map((index, place) => [index, toPage(keys[place] ?? [], limit)]));
+      return pages.map((page) => toPage(page, limit, ({ key }) => key));
     },
 
     async sweep(nowSeconds) {
@@ -154,10 +161,10 @@ export function sqliteLedger(file: SqliteFile): SqliteLedger {
 /** As the statements with `json_each` take it. Half a character is stored as its replacement, so that is what is looked for. */
 const asList = (texts: readonly string[]): string => JSON.stringify(texts.map((text) => text.toWellFormed()));
 
-/** A page of keys of which there may be one too many. */
-function toPage(keys: readonly string[], limit: number): Page<string> {
-  const last = keys[limit - 1];
-  return keys.length > limit && last !== undefined ? { items: keys.slice(0, limit), next: last } : { items: keys };
+/** A page of which there may be one too many. */
+function toPage<T>(items: readonly T[], limit: number, keyOf: (item: T) => string): Page<T> {
+  const last = items[limit - 1];
+  return items.length > limit && last !== undefined ? { items: items.slice(0, limit), next: keyOf(last) } : { items };
 }
 
 function toEntries(columns: Columns | undefined): readonly string[] {

@@ -106,6 +106,41 @@ it('writes nothing into Markdown that others could make markup of', () => {
   expect(text).toContain('and 2 more');
 });
 
+it('tells people of drift and Flink in words, and of nothing that is not', () => {
+  const text = reportMarkdown({
+    startedAt: '2026-11-21T00:00:00.000Z',
+    finishedAt: '2026-11-21T00:00:01.000Z',
+    complete: true,
+    counts: { owners: 1 },
+    edges: {},
+    verdicts: {},
+    held: [],
+    attention: [],
+    failures: [],
+    more: { held: 0, attention: 0, failures: 0 },
+    problems: [],
+    slowest: [],
+    drift: {
+      ...{ owners: 3, checked: 9, left: 0, healed: 1, driftedCount: 1, foreignCount: 0, deep: false, foreign: [] },
+      drifted: [
+        {
+          id: 'u',
+          target: 'dataphin',
+          from: ['a'],
+          to: ['<b>'],
+          owners: ['m.yaml'],
+          reason: 'the vendor does not show it',
+        },
+      ],
+    },
+    flink: { scanned: 0, complete: false, problems: [{ target: 'flink', message: 'no <i>answer</i>' }] },
+  });
+  expect(text).toContain('- edges compared with the vendors: 9');
+  expect(text).toContain('- drifted: `dataphin` `a` → `<b>` declared by `m.yaml`: the vendor does not show it');
+  expect(text).toContain('- not read to the end\n- problems: `flink`: no &#60;i&#62;answer');
+  expect(text).not.toMatch(/: 0$|\[\]|driftedCount|deep|1 manifests/m);
+});
+
 it('forgets old reports, statuses of what is long gone, and parts a status has no longer; nothing else', async () => {
   const place = new Place();
   await place.put('manifests/gone.json', [['a', 'b']]);

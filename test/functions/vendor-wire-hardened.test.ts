@@ -7,7 +7,7 @@ import { Failure } from '../../shared/core/failure.ts';
 import type { Row } from '../../shared/ledger/ledger.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { at } from '../simulators/callers.ts';
-import { local } from './local.ts';
+import { local, until } from './local.ts';
 import { machine, request } from './wire-machine.ts';
 
 const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
@@ -179,4 +179,41 @@ describe('an answer', () => {
     expect(await create(strict, 'second')).toMatchObject({ status: 200 });
     expect((await runtime.dataarts()).flatMap(({ inputs }) => inputs).sort()).toEqual(['first', 'second']);
   });
+});
+
+it('what is only kept here leaves the graph with its object', async () => {
+  const runtime = await local({ WIRE_DATAARTS: 'keep' });
+  const { services } = runtime.runtime;
+  const table_lineage = { input_tables: [{ table: 'a' }], output_tables: [{ table: 'b' }] };
+  const body = Buffer.from(JSON.stringify({ job_id: 'j', node_name: 'n', table_lineage }));
+  const created = await dataarts(
+    request({ params: { project_id: 'p' }, headers: { workspace: 'w' }, body }),
+    services,
+  );
+  expect(created.status).toBe(200);
+  const edges = async () => {
+    const answer = await runtime.request('GET', `/lineage?dataset=${encodeURIComponent('dataarts:a')}`);
+    return answer.status === 404 ? 0 : ((await answer.json()) as { edges: unknown[] }).edges.length;
+  };
+  expect(await edges()).toBe(1);
+  const [object] = (await services.deps.manifests.list('dataarts/')).items;
+  await runtime.remove(object?.key ?? '');
+  await until(async () => (await edges()) === 0);
+  expect(await services.deps.ledger.get(`wire/${object?.key}`)).toBeUndefined();
+});
+
+it('a refusal does not send back all that is wrong', async () => {
+  const { services } = machine();
+  const unknown = Object.fromEntries(Array.from({ length: 50_000 }, (_, at) => [`unknown_${at}`, 1]));
+  const answers = [
+    await add(services, { ...PAIR, ...unknown }),
+    await dataarts(
+      request({ params: { project_id: 'p' }, headers: { workspace: 'w' }, body: Buffer.from(JSON.stringify(unknown)) }),
+      services,
+    ),
+  ];
+  for (const { status, body } of answers) {
+    expect(status).toBe(400);
+    expect(String(body).length).toBeLessThan(5_000);
+  }
 });

@@ -11,7 +11,8 @@ function patterns(): { readonly place: string; readonly pattern: RegExp }[] {
       .filter((name) => name.endsWith('.ts') && !name.includes('page/client'))
       .map((name) => join(folder, name)),
   );
-  const literal = /(?<=[(,=:[!&|?{};\s])\/(?![*/])((?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/([dgimsuvy]*)(?=[\s.,;)\]:}])/g;
+  const literal =
+    /(?<=[(,=:[!&|?{};\s])\/(?![*/])((?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/([dgimsuvy]*)(?=[\s.,;)\]:}])/g;
   return files.flatMap((file) => {
     const code = readFileSync(join(root, file), 'utf8').replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
     return [...code.matchAll(literal)].flatMap(([, source = '', flags = '']) => {
@@ -26,7 +27,45 @@ function patterns(): { readonly place: string; readonly pattern: RegExp }[] {
 }
 
 /** Runs of what patterns repeat, each with an end that does not fit. */
-const RUNS = [' ', '\t', '\n', '\r\n', 'a', 'A', '0', '/', '//', '.', ',', ', ', '-', '_', '=', '%', '%41', '&a=', '?', '*', '[', '{', '"', '\\', '~', ':', ';', '+', 'a.', 'a,', 'a ', 'a/', '0.', 'a:', '${', '\u00e9', '\u0000'];
+const RUNS = [
+  ' ',
+  '\t',
+  '\n',
+  '\r\n',
+  'a',
+  'A',
+  '0',
+  '/',
+  '//',
+  '.',
+  ',',
+  ', ',
+  '-',
+  '_',
+  '=',
+  '%',
+  '%41',
+  '&a=',
+  '?',
+  '*',
+  '[',
+  '{',
+  '"',
+  '\\',
+  '~',
+  ':',
+  ';',
+  '+',
+  'a.',
+  'a,',
+  'a ',
+  'a/',
+  '0.',
+  'a:',
+  '${',
+  '\u00e9',
+  '\u0000',
+];
 const HEADS = ['', 'a', 'https://a', 'Bearer ', '{', '"'];
 const ENDS = ['', '\u0001', '!', '\n'];
 const SHORT = 1_000;

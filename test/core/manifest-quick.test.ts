@@ -1,0 +1,123 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Json } from '../../shared/core/json.ts';
+import { quickJson, readJson } from '../../shared/core/json-text.ts';
+import { manifestSchema } from '../../shared/core/manifest-schema.ts';
+import { plainParts } from '../../shared/core/manifest-shape.ts';
+import { blocks } from '../../shared/vendors/blocks.ts';
+
+const LIMITS = { depth: 8, nodes: 200 };
+const RUNS = { numRuns: 2_000 };
+
+/** JSON text as people and programs write it, now and then with what `JSON.parse` does not mind and we do. */
+const text: fc.Arbitrary<string> = fc.letrec<{ value: string }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'medium', withCrossShrink: true },
+    fc.constantFrom('1', '-0.5', '1e999', 'null', 'true', '"a"', '"\\u0061:{"', '"\\\\"', '""'),
+    fc.array(tie('value'), { maxLength: 3 }).map((items) => `[${items.join(' , ')}]`),
+    fc
+      .array(fc.tuple(fc.constantFrom('a', 'b', '\\u0061', '__proto__', 'a:b', ''), tie('value')), { maxLength: 4 })
+      .map((members) => `{${members.map(([key, value]) => `"${key}": ${value}`).join(',\n')}}`),
+  ),
+})).value;
+
+describe('the quick way through JSON', () => {
+  test('says what the careful one says, or nothing', () => {
+    let quick = 0;
+    fc.assert(
+      fc.property(text, (json) => {
+        const careful = readJson(json, LIMITS);
+        const found = quickJson(json, LIMITS);
+        if (found === undefined) return;
+        quick += 1;
+        expect(careful.findings).toEqual([]);
+        expect(found).toEqual(careful.value);
+      }),
+      RUNS,
+    );
+    expect(quick).toBeGreaterThan(200);
+  });
+
+  test('goes through texts with nothing wrong, and through no other', () => {
+    const deep = '['.repeat(9) + ']'.repeat(9);
+    const wrong = ['{"a":1,"a":2}', '{"a":1,"\\u0061":2}', '{"__proto__":1}', '[1e999]', deep, '[1', '"a', '{"a":1}}'];
+    for (const json of wrong) expect([json, quickJson(json, LIMITS)]).toEqual([json, undefined]);
+    const right = '{ "a": [ "x:y", {"b": "{\\"c\\": 1}"} ], "d": null }';
+    expect(quickJson(right, LIMITS)).toEqual(JSON.parse(right));
+    expect(quickJson(`[${'1,'.repeat(200)}1]`, LIMITS)).toBeUndefined();
+  });
+});
+
+const name = fc.oneof(
+  { weight: 20, arbitrary: fc.constantFrom('a', 'orders', 'a.b', '表') },
+  { weight: 1, arbitrary: fc.constantFrom('', '\u0000', 'x'.repeat(2_001), '\ud800', 1 as never, null as never) },
+);
+const sources = fc.oneof(
+  { weight: 6, arbitrary: name },
+  fc.array(name, { maxLength: 3 }),
+  fc.constant({ dataset: 'a', column: 'b' }),
+);
+const sides = { from: name, to: name };
+const entry = fc.oneof(
+  fc.record({ ...sides, columns: fc.dictionary(name, sources, { maxKeys: 3 }) }, { requiredKeys: ['from', 'to'] }),
+  fc.record(
+    {
+      ...sides,
+      from: fc.constantFrom<unknown>('a', { namespace: 'n', name: 'm' }, ['a']),
+      columns: fc.constantFrom<unknown>({ a: 'b' }, [{ from: 'a', to: 'b' }], 1),
+      dataphin: fc.constantFrom({}, { checkAssetExist: 'yes' }),
+      other: fc.constant(1),
+    },
+    { requiredKeys: ['from'] },
+  ),
+);
+const dataset = fc.oneof(
+  fc.record({ namespace: name, name, dataphin: fc.constantFrom({ guid: 'g' }, { guid: '' }) }, { requiredKeys: [] }),
+  fc.record(
+    {
+      dataphin: fc.constantFrom<unknown>({ guid: 'g' }, { nothing: 1 }, 1),
+      dataarts: fc.constantFrom<unknown>({ table: 't' }, { table: 1 }),
+      symlinks: fc.constant([]),
+      constructor: fc.constant({}),
+    },
+    { requiredKeys: [] },
+  ),
+);
+
+describe('parts that say nothing but names', () => {
+  const schema = manifestSchema(blocks);
+  const accepts = (manifest: object) => schema.safeParse({ version: 1, lineage: [], ...manifest }).success;
+
+  test.each([
+    [
+      'entries',
+      entry as fc.Arbitrary<Json>,
+      (part: Json) => plainParts(blocks).entry(part),
+      (part: Json) => accepts({ lineage: [part] }),
+    ],
+    [
+      'datasets',
+      dataset as fc.Arbitrary<Json>,
+      (part: Json) => plainParts(blocks).dataset('a', part),
+      (part: Json) => accepts({ datasets: { a: part } }),
+    ],
+  ] as const)('are %s that the schema accepts', (_, parts, isPlain, isAccepted) => {
+    let plain = 0;
+    fc.assert(
+      fc.property(parts, (part) => {
+        if (!isPlain(part)) return;
+        plain += 1;
+        expect(isAccepted(part)).toBe(true);
+      }),
+      RUNS,
+    );
+    expect(plain).toBeGreaterThan(50);
+  });
+
+  test('have an alias that the schema accepts', () => {
+    for (const alias of ['', '1a', 'a b', 'ä', '-a']) {
+      expect([alias, plainParts(blocks).dataset(alias, {})]).toEqual([alias, false]);
+      expect(accepts({ datasets: { [alias]: {} } })).toBe(false);
+    }
+  });
+});
