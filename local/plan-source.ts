@@ -34,10 +34,10 @@ export async function planAtService(url: string, key: string | undefined, order:
   };
   type Page = PlanDocument & { readonly next?: string };
   const body = JSON.stringify({ dryRun: true, ...order });
-  const first = await read<Page>(await fetch(`${url}/reconcile`, { method: 'POST', headers, body }));
+  const first = await read<Page>(await reached(url, '/reconcile', { method: 'POST', headers, body }));
   const changes: PlanChange[] = [...first.changes];
   for (let { next } = first; next !== undefined; ) {
-    const page = await read<Page>(await fetch(`${url}/plan?after=${next}`, { headers }));
+    const page = await read<Page>(await reached(url, `/plan?after=${next}`, { headers }));
     changes.push(...page.changes);
     next = page.next;
   }
@@ -45,8 +45,32 @@ export async function planAtService(url: string, key: string | undefined, order:
   return { ...plan, changes };
 }
 
+/** What a service takes in one request: 4 MiB in AWS, 6 MiB on one machine, where it hangs up on more. */
+const REQUEST_BYTES = 4 * 1024 * 1024;
+
+async function reached(
+  url: string,
+  path: string,
+  init: { method?: string; headers: Record<string, string>; body?: string },
+) {
+  const bytes = Buffer.byteLength(init.body ?? '');
+  const size = `these manifests are ${(bytes / 1024 / 1024).toFixed(1)} MiB together`;
+  const large = `${size}, more than a service takes at once (4 MiB in AWS, 6 MiB on one machine): name fewer, for example those that a pull request changes, or plan beside the data, with DATA_DIR and no service running`;
+  try {
+    const answer = await fetch(`${url}${path}`, init);
+    if (answer.status === 413 && bytes > REQUEST_BYTES) throw new Error(large);
+    return answer;
+  } catch (thrown) {
+    if (bytes > REQUEST_BYTES) throw new Error(large);
+    const { cause } = thrown as { cause?: unknown };
+    throw new Error(`${url} cannot be reached${cause instanceof Error ? `: ${cause.message}` : ''}`);
+  }
+}
+
 async function read<T>(answer: Response): Promise<T> {
-  const value = (await answer.json()) as T & { detail?: string; errors?: readonly ProblemLine[] };
+  const value = await (answer.json() as Promise<T & { detail?: string; errors?: readonly ProblemLine[] }>).catch(() => {
+    throw new Error(`${answer.url} answered ${answer.status} with something else than JSON; is it this service?`);
+  });
   if (answer.ok) return value;
   throw new Error(told(value.detail ?? `the service answered ${answer.status}`, value.errors));
 }

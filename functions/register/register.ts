@@ -17,6 +17,7 @@ import type { IntakeMessage, Message, PassMessage } from '../../shared/queue/que
 import type { Services } from '../../shared/wiring.ts';
 import { continuePass } from '../scheduled-reconcile/pass.ts';
 import { reconcile } from '../scheduled-reconcile/reconcile.ts';
+import { forgetGone } from '../vendor-wire/kept.ts';
 
 /** How a request to store or remove a manifest ended: with its status, or unfinished and going on from the queue. */
 export interface Settled {
@@ -106,6 +107,7 @@ export async function objectChange(
     if (thrown instanceof Failure && !thrown.retryable) await reportUnreadable(change.key, thrown, services.deps);
     throw thrown;
   }
+  await forgetGone(change.key, services, deadlineMs);
 }
 
 /** Work from our own queue. */

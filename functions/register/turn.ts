@@ -4,6 +4,8 @@ import { Failure } from '../../shared/core/failure.ts';
 import type { Services } from '../../shared/wiring.ts';
 
 const LOOK_AGAIN_MS = 25;
+/** Many may wait, and each look costs a read. */
+const LONGEST_PAUSE_MS = 200;
 /** Between a call's deadline and the moment when nothing of it can be at work any more: its answer, and undoing. */
 const SPARE_MS = 35_000;
 
@@ -34,7 +36,7 @@ export async function inTurn<T>(
   const token = deps.id();
   const { clockSkewMs, ledgerTimeoutMs } = deps.settings;
   let remembered: Remembered = {};
-  for (;;) {
+  for (let pauseMs = LOOK_AGAIN_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 1.25)) {
     const row = await deps.ledger.get(key);
     const lease = row?.body['lease'] as { readonly token: string; readonly until: number } | undefined;
     if (lease === undefined || !deps.alive(lease)) {
@@ -45,10 +47,10 @@ export async function inTurn<T>(
       const held = { key, rev: deps.id(), body: { kind: 'wire', ...remembered, lease: { token, until } }, ...index };
       if (await commit(deps.ledger, held, row?.rev ?? null)) break;
     }
-    if (deps.now() + LOOK_AGAIN_MS >= deadlineMs) {
+    if (deps.now() + pauseMs >= deadlineMs) {
       throw new Failure('throttled', 'Other calls for the same lineage are at work; send the call again.');
     }
-    await new Promise((done) => setTimeout(done, LOOK_AGAIN_MS));
+    await new Promise((done) => setTimeout(done, pauseMs));
   }
   try {
     return await work((what) => {

@@ -17,7 +17,8 @@ export function refusalOf(thrown: unknown, wording: Wording, services: Services)
     services.log.error('request failed', { reason: thrown instanceof Error ? thrown.message : String(thrown) });
     return { ...wording.unavailable, message: 'An unexpected error; the log has it.' };
   }
-  const { kind, code, status, message } = thrown;
+  const { kind, code, status } = thrown;
+  const message = shortened(thrown.message);
   switch (kind) {
     case 'invalid':
     case 'conflict':
@@ -37,6 +38,13 @@ export function refusalOf(thrown: unknown, wording: Wording, services: Services)
     default:
       return { ...wording.unavailable, message };
   }
+}
+
+/** Of a body that is wrong all over, the beginning is enough. */
+const LONGEST_MESSAGE = 2_000;
+
+function shortened(message: string): string {
+  return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE - 1).toWellFormed()}…`;
 }
 
 /** A vendor's refusal handed on: in its status and code where it gave some that are an error's. */

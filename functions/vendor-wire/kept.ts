@@ -12,6 +12,7 @@ import { decodeUnit, newUnit, type UnitState, type UnitTable } from '../../share
 import { tableName as dataartsName } from '../../shared/vendors/dataarts/inbound.ts';
 import { tableName as dataphinName } from '../../shared/vendors/dataphin/inbound.ts';
 import type { Services } from '../../shared/wiring.ts';
+import { inTurn, turnKey } from '../register/turn.ts';
 
 /** What stands where a target's name would in the graph: this project itself. */
 const HERE = 'kept';
@@ -47,6 +48,21 @@ export async function keptUnits(owner: string, { deps }: Services): Promise<read
 
 export async function forgetKept(owner: string, services: Services): Promise<void> {
   await forgetFrom(owner, 0, services);
+}
+
+/** Forgets what was only kept of an owner whose object somebody has removed; there is nobody else to notice. */
+export async function forgetGone(owner: string, services: Services, deadlineMs: number): Promise<void> {
+  if (!/^(dataphin|dataarts)\//.test(owner)) return;
+  const { ledger, manifests } = services.deps;
+  const gone = async () => (await manifests.head(owner)) === undefined;
+  if (!(await gone())) return;
+  const [turn, first] = [await ledger.get(turnKey(owner)), await ledger.get(unitKey(idOf(owner, 0)))];
+  if (turn?.body['job'] === undefined && first === undefined) return;
+  await inTurn(owner, services, deadlineMs, async (remember) => {
+    if (!(await gone())) return;
+    remember({});
+    await forgetKept(owner, services);
+  });
 }
 
 async function forgetFrom(owner: string, first: number, { deps }: Services): Promise<void> {

@@ -1,7 +1,8 @@
 import { columnsOf } from '../core/claims.ts';
 import { digest } from '../core/digest.ts';
 import { canonicalJson, type Json } from '../core/json.ts';
-import { type Claim, encodeUnit, pairKey, type UnitState } from '../core/unit-state.ts';
+import { pairKey } from '../core/parts.ts';
+import { type Claim, encodeUnit, type UnitState } from '../core/unit-state.ts';
 import type { Decision } from './decide.ts';
 import type { Desired } from './desired.ts';
 

@@ -3,6 +3,7 @@ import { columnsOf } from '../core/claims.ts';
 import { digest } from '../core/digest.ts';
 import { Failure } from '../core/failure.ts';
 import { isOwnerKey } from '../core/owner-key.ts';
+import { partKey } from '../core/parts.ts';
 import {
   type PlanBudget,
   type PlanChange,
@@ -10,7 +11,7 @@ import {
   type PlanProblem,
   planDocument,
 } from '../core/plan-document.ts';
-import { partKey, type UnitState } from '../core/unit-state.ts';
+import type { UnitState } from '../core/unit-state.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { NAMING_KEY } from './naming-file.ts';
 import type { OwnerFound } from './owner-pages.ts';
@@ -153,7 +154,31 @@ function tooLate(owners: number): Failure {
  * claimed before it is let go.
  */
 export function inOrder(studies: readonly OpenStudy[]): OpenStudy[] {
-  return [...studies].sort((a, b) => rankOf(a) - rankOf(b) || (a.owner < b.owner ? -1 : 1));
+  return claimersFirst([...studies].sort((a, b) => rankOf(a) - rankOf(b) || (a.owner < b.owner ? -1 : 1)));
+}
+
+/** Moves whoever lets an edge go behind those who claim it: else it would be deleted and registered again. Two that swap edges cannot both be first. */
+function claimersFirst(studies: readonly OpenStudy[]): OpenStudy[] {
+  const claimers = new Map<string, OpenStudy[]>();
+  for (const study of studies) {
+    for (const id of study.decision.claims.keys()) claimers.set(id, [...(claimers.get(id) ?? []), study]);
+  }
+  const begun = new Set<OpenStudy>();
+  const sorted = new Set<OpenStudy>();
+  for (const first of studies) {
+    const stack = [first];
+    for (let study = stack.at(-1); study !== undefined; study = stack.at(-1)) {
+      const before = begun.has(study) ? [] : study.decision.withdraw.flatMap(({ id }) => claimers.get(id) ?? []);
+      begun.add(study);
+      const next = before.filter((each) => !begun.has(each));
+      if (next.length > 0) stack.push(...next);
+      else {
+        stack.pop();
+        sorted.add(study);
+      }
+    }
+  }
+  return [...sorted];
 }
 
 /** 0: only adds; 1: takes away, too; 2: vanished. */

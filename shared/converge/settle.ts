@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { asFailure } from '../core/failure.ts';
+import type { Row } from '../ledger/ledger.ts';
 import type { Decision } from './decide.ts';
 import type { Target } from './deps.ts';
 import { tasksOf, type UnitTask } from './task.ts';
@@ -30,9 +31,9 @@ export async function settleUnits(decision: Decision, work: Work): Promise<UnitR
   for (const task of [...withdrawals, ...leftovers]) bucket(task.target).last.push(task);
   // All of them to their end, whatever becomes of one: nothing may go on once the lease is given back.
   const outcomes = await Promise.allSettled(
-    [...byTarget.values()].map(async ({ first, last }) => [
-      ...(await settleAll(first, context)),
-      ...(await settleAll(last, context)),
+    [...byTarget].map(async ([target, { first, last }]) => [
+      ...(await settleAll(target, first, context)),
+      ...(await settleAll(target, last, context)),
     ]),
   );
   return outcomes.flatMap((outcome) => {
@@ -42,33 +43,47 @@ export async function settleUnits(decision: Decision, work: Work): Promise<UnitR
 }
 
 const READ_AT_ONCE = 100;
+/** Calls are made for so long ahead of what an account's budget lets through; more would only wait for it with an intent in the ledger. */
+const AHEAD_S = 2;
+/** At the most so many times `concurrency`. More of them share one commit of the ledger; what is gained is little beyond this. */
+const MOST = 4;
 
-async function settleAll(tasks: readonly UnitTask[], context: UnitContext): Promise<UnitResult[]> {
+/** Units worked on at once at a target: `concurrency`, and more where the account's budget lets their calls through. */
+export function atOnce({ budget }: Pick<Target, 'budget'>, { concurrency }: { readonly concurrency: number }): number {
+  const calls = (budget?.callsPerSecond ?? Number.POSITIVE_INFINITY) * AHEAD_S;
+  return Math.max(concurrency, Math.min(Math.floor(calls), MOST * concurrency));
+}
+
+/** All at one target; rows are read in batches, each as its first unit's turn comes. */
+async function settleAll(target: Target, tasks: readonly UnitTask[], context: UnitContext): Promise<UnitResult[]> {
   const { deps } = context;
-  const results: UnitResult[] = [];
-  for (let start = 0; start < tasks.length; start += READ_AT_ONCE) {
-    const batch = tasks.slice(start, start + READ_AT_ONCE);
-    const rows = await deps.ledger.getMany(batch.map((task) => unitKey(task.id)));
-    const settled = await pMap(
-      batch,
-      async (task): Promise<UnitResult> => {
-        try {
-          return await settleUnit(task, rows.get(unitKey(task.id)), context);
-        } catch (thrown) {
-          // One edge's trouble stops no other; its intent, if any, is settled by whoever comes next.
-          const failure = asFailure(thrown);
-          return {
-            id: task.id,
-            target: task.target.name,
-            called: false,
-            claimed: false,
-            open: { reason: failure.message, failure },
-          };
-        }
-      },
-      { concurrency: deps.settings.concurrency },
-    );
-    results.push(...settled);
+  let batch: { readonly start: number; readonly rows: Promise<ReadonlyMap<string, Row>> } | undefined;
+  function rowsAt(place: number): Promise<ReadonlyMap<string, Row>> {
+    const start = place - (place % READ_AT_ONCE);
+    if (batch?.start !== start) {
+      const keys = tasks.slice(start, start + READ_AT_ONCE).map((task) => unitKey(task.id));
+      batch = { start, rows: deps.ledger.getMany(keys) };
+    }
+    return batch.rows;
   }
-  return results;
+  return pMap(
+    tasks,
+    async (task, place): Promise<UnitResult> => {
+      const rows = await rowsAt(place);
+      try {
+        return await settleUnit(task, rows.get(unitKey(task.id)), context);
+      } catch (thrown) {
+        // One edge's trouble stops no other; its intent, if any, is settled by whoever comes next.
+        const failure = asFailure(thrown);
+        return {
+          id: task.id,
+          target: task.target.name,
+          called: false,
+          claimed: false,
+          open: { reason: failure.message, failure },
+        };
+      }
+    },
+    { concurrency: atOnce(target, deps.settings) },
+  );
 }

@@ -1,6 +1,5 @@
 import { columnsOf, compact, wish } from '../core/claims.ts';
-import { readBack, type Seen } from '../core/drift.ts';
-import type { ColumnEdge } from '../core/edge.ts';
+import { readBack } from '../core/drift.ts';
 import { answerOf, asFailure, type Failure } from '../core/failure.ts';
 import { type Capabilities, nextStep, type Step, type Verdict } from '../core/plan.ts';
 import {
@@ -24,6 +23,7 @@ import { commit } from './commit.ts';
 import type { ConvergeDeps, Target } from './deps.ts';
 import { capabilitiesOf, type UnitTask, withWish } from './task.ts';
 import { unitKey, unitRow } from './unit-row.ts';
+import { vendorReads } from './vendor-reads.ts';
 
 /** How far a unit got. `open` means: come back, not before `until` if given. */
 export interface UnitResult {
@@ -113,13 +113,16 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     claimed,
     ...rest,
   });
+  const reads = vendorReads(task.target, context.shut, callDeadline);
   let called = false;
   let row = preread;
+  /** What `row` says, as long as it is what we wrote: a unit of thousands of columns is not read anew for each of its calls. */
+  let written: UnitState | undefined;
   for (;;) {
     // Later than this our lease on the owner may be somebody else's, who knows better what the owner wants.
     if (deps.now() >= context.deadlineMs)
       return result({ open: { reason: NO_TIME, until: deps.now(), waiting: true } }, false);
-    const stored = row ? decodeUnit(row.body) : undefined;
+    const stored = written ?? (row ? decodeUnit(row.body) : undefined);
     if (stored === undefined && task.want === undefined) return result({ done: { verdict: 'gone' } });
     if (stored?.lease && stored.lease.token !== context.token && deps.alive(stored.lease)) {
       const open = { reason: 'another convergence works on it', busy: true };
@@ -131,7 +134,7 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     if (step.do === 'look') {
       const shut = await shutFor(task, context);
       if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
-      const found = await look(state);
+      const found = await reads.look(state);
       if ('failure' in found) return writeClaim(state, before, step, found.failure);
       state = looked(state, found);
       step = nextStep(state, can, deps.now());
@@ -139,7 +142,7 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     if (step.do === 'locate') {
       const shut = await shutFor(task, context);
       if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
-      const found = await locate(state);
+      const found = await reads.locate(state);
       if (Array.isArray(found) && tells(state, found)) state = proved(state, found, deps.now());
       else if (Array.isArray(found)) unreadable = true;
       else if (found.failure.retryable) return writeClaim(state, before, step, found.failure);
@@ -150,7 +153,7 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     if (step.do === 'verify') {
       const shut = await shutFor(task, context);
       if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
-      const found = await lookBack(state);
+      const found = await reads.lookBack(state);
       if (found && 'failure' in found && found.failure.retryable) return writeClaim(state, before, step, found.failure);
       state = readBack(state, found && 'failure' in found ? undefined : found, deps.now());
       step = nextStep(state, can, deps.now());
@@ -207,9 +210,12 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
 
   /** Writes the state iff the row is as we read it; refreshes `row` either way. */
   async function put(state: UnitState): Promise<boolean> {
-    const next = unitRow(compact(state), deps);
+    const kept = compact(state);
+    const next = unitRow(kept, deps);
+    written = undefined;
     if (await commit(deps.ledger, next, row?.rev ?? null)) {
       row = next;
+      written = kept;
       return true;
     }
     row = await deps.ledger.get(unitKey(task.id));
@@ -224,52 +230,6 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     const unread = step.do === 'look' && failure && !OWN_RULES.has(failure.code);
     const reason = unread ? `presence could not be read: ${open.reason}` : open.reason;
     return result({ state: claimed, open: { ...open, reason } }, kept);
-  }
-
-  async function look(
-    state: UnitState,
-  ): Promise<{ edge: boolean; columns: readonly ColumnEdge[] } | { failure: Failure }> {
-    const wanted = wish(state);
-    const { from, to, spec } = state;
-    const request = { from, to, spec, columns: columnsOf(state, wanted.mask), options: wanted.options };
-    try {
-      const found = await task.target.client.present?.(request, { deadlineMs: callDeadline() });
-      return found ?? { edge: false, columns: [] };
-    } catch (thrown) {
-      const failure = asFailure(thrown);
-      // What cannot be read at all (no GUID, an old edition) is taken for ours. Any other refusal proves nothing: nothing is sent then.
-      if (failure.kind === 'unsupported') return { edge: false, columns: [] };
-      if (failure.kind === 'denied' || failure.code === BUDGET_SPENT) context.shut.set(task.target.name, failure);
-      return { failure };
-    }
-  }
-
-  /** What the vendor shows after a change of several calls; undefined where this unit cannot be read. */
-  async function lookBack(state: UnitState): Promise<Seen | undefined | { failure: Failure }> {
-    const { from, to, spec } = state;
-    const request = { from, to, spec, columns: columnsOf(state, state.shown), options: wish(state).options };
-    try {
-      const [sight] = (await task.target.client.verify?.([request], { deadlineMs: callDeadline() })) ?? [];
-      return sight?.readable ? sight : undefined;
-    } catch (thrown) {
-      const failure = asFailure(thrown);
-      // When the share of the budget for reading back is spent, work goes on.
-      if (failure.kind === 'denied') context.shut.set(task.target.name, failure);
-      return { failure };
-    }
-  }
-
-  /** Receipts of what looks like an uncertain create and is not already known as ours. */
-  async function locate(state: UnitState): Promise<string[] | { failure: Failure }> {
-    const { from, to, spec } = state;
-    const wanted = wish(state);
-    const request = { from, to, spec, columns: columnsOf(state, wanted.mask), options: wanted.options };
-    try {
-      const found = (await task.target.client.locate?.(request, { deadlineMs: callDeadline() })) ?? [];
-      return found.filter((receipt) => !state.nodes.some((node) => node.receipt === receipt));
-    } catch (thrown) {
-      return { failure: asFailure(thrown) };
-    }
   }
 
   async function call(state: UnitState, intent: Intent, deadlineMs: number): Promise<Receipt | { failure: Failure }> {

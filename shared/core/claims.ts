@@ -2,8 +2,9 @@ import { digest } from './digest.ts';
 import type { ColumnEdge } from './edge.ts';
 import type { Json, JsonObject } from './json.ts';
 import { canonicalJson } from './json.ts';
-import { has, type Mask, maskOf, NONE, positions, without } from './mask.ts';
-import { type Claim, intern, pairKey, sameClaim, type UnitState } from './unit-state.ts';
+import { all, EDGE, has, type Mask, maskOf, NONE, positions, without } from './mask.ts';
+import { intern, type Parts, pairKey, twinBits } from './parts.ts';
+import { type Claim, sameClaim, type UnitState } from './unit-state.ts';
 
 /** The owners' claims on a unit as one wish. */
 export interface Wish {
@@ -21,25 +22,24 @@ export function wish(state: UnitState): Wish {
   let mask = NONE;
   for (const owner of owners) mask |= (state.claims[owner] as Claim).mask;
   const merged = mergeOptions(owners.map((owner) => (state.claims[owner] as Claim).options));
-  return { mask: directWins(state, mask), ...merged };
+  return { mask: directWins(state.parts, mask), ...merged };
 }
 
 /** Drops the indirect twin of every column edge that is also wanted as direct. */
-function directWins(state: UnitState, mask: Mask): Mask {
-  if (state.parts.every((part) => part.direct)) return mask;
-  const direct = new Set<string>();
-  const wanted = positions(mask).filter((bit) => bit > 0);
-  for (const bit of wanted) {
-    const part = state.parts[bit - 1] as ColumnEdge;
-    if (part.direct) direct.add(pairKey(part));
-  }
-  return maskOf(
-    positions(mask).filter((bit) => {
-      if (bit === 0) return true;
-      const part = state.parts[bit - 1] as ColumnEdge;
-      return part.direct || !direct.has(pairKey(part));
-    }),
-  );
+function directWins(parts: Parts, mask: Mask): Mask {
+  if (parts.every((part) => part.direct)) return mask;
+  const twins = twinBits(parts);
+  if (twins.size === 0) return mask;
+  const wanted = new Set(positions(mask));
+  const lost = [...wanted].filter((bit) => {
+    const others = twins.get(bit);
+    return (
+      others !== undefined &&
+      !parts[bit - 1]?.direct &&
+      others.some((each) => wanted.has(each) && parts[each - 1]?.direct)
+    );
+  });
+  return without(mask, maskOf(lost));
 }
 
 /** Merges option blocks, the first winning: maps key by key, anything else whole. */
@@ -90,13 +90,18 @@ export function unclaim(state: UnitState, owner: string): UnitState {
   return { ...state, claims, lastOptions: wish(state).options };
 }
 
+const LONG = 200;
+
 /** Forgets column edges that nothing refers to any more, so that rows do not grow with history. */
 export function compact(state: UnitState): UnitState {
   let used = state.shown | state.maybe | (state.foreign ?? NONE) | (state.past ?? NONE) | (state.intent?.mask ?? NONE);
   for (const each of Object.values(state.claims)) used |= each.mask;
   for (const node of [...state.nodes, ...state.uncertain]) used |= node.mask;
+  if ((used | EDGE) === all(state.parts.length)) return state;
   const kept = positions(used).filter((bit) => bit > 0 && bit <= state.parts.length);
   if (kept.length === state.parts.length) return state;
+  // A long list is written whole whenever it changes: not before half of it is of no use.
+  if (state.parts.length > LONG && kept.length > state.parts.length / 2) return state;
   const place = new Map(kept.map((bit, index) => [bit, index + 1]));
   const move = (mask: Mask): Mask => maskOf(positions(mask).map((bit) => (bit === 0 ? 0 : (place.get(bit) as number))));
   return {
@@ -118,13 +123,9 @@ export function compact(state: UnitState): UnitState {
  * one takes the place of the other.
  */
 export function twinsOf(state: UnitState, mask: Mask): Mask {
-  const pairs = new Set(columnsOf(state, mask).map(pairKey));
-  if (pairs.size === 0) return NONE;
-  let twins = NONE;
-  state.parts.forEach((part, index) => {
-    if (pairs.has(pairKey(part))) twins |= 1n << BigInt(index + 1);
-  });
-  return without(twins, mask);
+  const twins = twinBits(state.parts);
+  if (twins.size === 0) return NONE;
+  return without(maskOf(positions(mask).flatMap((bit) => twins.get(bit) ?? [])), mask);
 }
 
 /** Those parts of a mask that were at the vendor before us, whatever their direct flag (reads do not return it). */

@@ -1,8 +1,9 @@
 import { columnsOf, notOurs, wish } from './claims.ts';
 import type { ColumnEdge } from './edge.ts';
-import { EDGE, has, type Mask, NONE, without } from './mask.ts';
+import { EDGE, has, type Mask, maskOf, NONE, without } from './mask.ts';
+import { pairKey } from './parts.ts';
 import { dropped, refusedBy } from './transition.ts';
-import { type CreatedNode, pairKey, type UnitState } from './unit-state.ts';
+import type { CreatedNode, UnitState } from './unit-state.ts';
 
 /** What a read of the vendor said about one unit. */
 export interface Seen {
@@ -38,11 +39,8 @@ export function isUnshown(state: UnitState): boolean {
 /** The parts that the vendor shows. Reads do not tell the direct flag, so both readings of a column count. */
 function visible(state: UnitState, seen: Seen): Mask {
   const keys = new Set(seen.columns.map(pairKey));
-  let mask = seen.edge || keys.size > 0 ? EDGE : NONE;
-  state.parts.forEach((part, at) => {
-    if (keys.has(pairKey(part))) mask |= 1n << BigInt(at + 1);
-  });
-  return mask;
+  const edge = seen.edge || keys.size > 0 ? EDGE : NONE;
+  return edge | maskOf(state.parts.flatMap((part, at) => (keys.has(pairKey(part)) ? [at + 1] : [])));
 }
 
 /**

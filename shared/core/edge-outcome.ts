@@ -1,5 +1,4 @@
-import { type Wish, wish } from './claims.ts';
-import { isoTimes } from './iso-time.ts';
+import type { Wish } from './claims.ts';
 import { NONE } from './mask.ts';
 import type { Refusal, UnitState } from './unit-state.ts';
 
@@ -66,17 +65,14 @@ export interface HeldHere {
 export interface Standing {
   /** The withdrawal of this unit that waits for a person. */
   readonly held?: HeldHere | undefined;
-  /** The unit's wish, by who knows it already. */
-  readonly wanted?: Wish;
-  /** Writes times, for who asks for many. */
-  readonly time?: (ms: number) => string;
+  /** What its owners want of it. */
+  readonly wanted: Wish;
+  /** Writes times. */
+  readonly time: (ms: number) => string;
 }
 
 /** One unit's standing at its target. */
-export function edgeAtTarget(
-  unit: UnitState,
-  { held, wanted = wish(unit), time = isoTimes() }: Standing = {},
-): EdgeAtTarget {
+export function edgeAtTarget(unit: UnitState, { held, wanted, time }: Standing): EdgeAtTarget {
   const receipt = unit.nodes.at(-1)?.receipt ?? unit.receipt;
   const state = stateOf(unit, wanted);
   const { conflicts } = wanted;

@@ -2,8 +2,8 @@ import { contentOf, loudOptions, notOurs, twinsOf, wish } from './claims.ts';
 import type { ColumnEdge } from './edge.ts';
 import { answerOf, type Failure } from './failure.ts';
 import { EDGE, has, latest, type Mask, NONE, without } from './mask.ts';
-import type { Intent } from './unit-state.ts';
-import { intern, pairKey, type Refusal, type UnitState } from './unit-state.ts';
+import { intern, pairKey } from './parts.ts';
+import type { Intent, Refusal, UnitState } from './unit-state.ts';
 
 /**
  * How knowledge about a unit changes. Each function takes a state and gives the next; the ledger write that makes it true is

@@ -2,7 +2,8 @@ import type { ColumnEdge } from './edge.ts';
 import type { VendorAnswer } from './failure.ts';
 import type { Json, JsonObject } from './json.ts';
 import { canonicalJson } from './json.ts';
-import { decodeMask, EDGE, encodeMask, type Mask, NONE } from './mask.ts';
+import { decodeMask, encodeMask, type Mask, NONE } from './mask.ts';
+import { storedParts } from './parts.ts';
 
 /** One end of a unit: the vendor's own name (as people know it), the OpenLineage identity if known. */
 export interface UnitTable {
@@ -135,37 +136,6 @@ export function newUnit(origin: UnitOrigin): UnitState {
   };
 }
 
-/** Identity of a column edge within its unit, the direct flag included. */
-export function partKey(part: ColumnEdge): string {
-  return JSON.stringify([part.from.table, part.from.column, part.to.table, part.to.column, part.direct ? 1 : 0]);
-}
-
-/** Identity of what the vendor stores: the same pair with and without the direct flag is one thing there. */
-export function pairKey(part: ColumnEdge): string {
-  return JSON.stringify([part.from.table, part.from.column, part.to.table, part.to.column]);
-}
-
-/** Gives columns their bits, adding to the dictionary what it does not hold yet. The table edge is always in the mask. */
-export function intern(
-  parts: readonly ColumnEdge[],
-  columns: readonly ColumnEdge[],
-): { parts: ColumnEdge[]; mask: Mask } {
-  const bits = new Map(parts.map((part, index) => [partKey(part), index + 1]));
-  const all = [...parts];
-  let mask = EDGE;
-  for (const column of columns) {
-    const key = partKey(column);
-    let bit = bits.get(key);
-    if (bit === undefined) {
-      all.push(column);
-      bit = all.length;
-      bits.set(key, bit);
-    }
-    mask |= 1n << BigInt(bit);
-  }
-  return { parts: all, mask };
-}
-
 const OPTIONAL = ['shownOptions', 'addOptions', 'lastOptions', 'receipt', 'registeredAt', 'changedAt'] as const;
 
 /** Form of a unit's row, its index entries included; what older forms were stands with `upgradeLedger`. */
@@ -184,7 +154,7 @@ export function encodeUnit(state: UnitState): JsonObject {
     to: state.to as unknown as Json,
     spec: state.spec,
     quiet: state.quietOptions,
-    parts: state.parts.map((part) => JSON.parse(partKey(part)) as Json),
+    parts: storedParts(state.parts),
     claims: Object.fromEntries(
       Object.entries(state.claims).map(([owner, claim]) => [
         owner,

@@ -84,15 +84,14 @@ export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
   }
 
   /** The row as it is stored, and the pieces that have to be there before. A copy: callers may change theirs meanwhile. */
-  function split(row: Row, text: string, before: Known | undefined) {
+  function split(row: Row, written: readonly Written[], before: Known | undefined) {
     const body: Record<string, Json> = {};
     const fields: Record<string, Spilled> = {};
     const texts: Record<string, string> = {};
     const fresh: (readonly [key: string, text: string])[] = [];
-    for (const [name, value] of Object.entries(JSON.parse(text) as JsonObject)) {
-      const own = JSON.stringify(value);
+    for (const { name, text: own } of written) {
       if (own.length <= sizes.field) {
-        body[name] = value;
+        body[name] = JSON.parse(own) as Json;
         continue;
       }
       texts[name] = own;
@@ -131,13 +130,14 @@ export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
     },
     async write(row, expected) {
       const before = expected === null ? undefined : known.get(versionOf(row.key, expected));
-      const text = JSON.stringify(row.body);
-      if (Buffer.byteLength(text) <= sizes.row) {
-        const written = await ledger.write(row, expected);
-        if (written) await drop(before, undefined).catch(() => {});
-        return written;
+      const fields = written(row.body);
+      // Of each member its name, quoted, a colon, and a comma or a brace.
+      if (fields.reduce((sum, { name, bytes }) => sum + bytes + bytesOf(JSON.stringify(name)) + 2, 1) <= sizes.row) {
+        const done = await ledger.write(row, expected);
+        if (done) await drop(before, undefined).catch(() => {});
+        return done;
       }
-      const { stored, after, fresh } = split(row, text, before);
+      const { stored, after, fresh } = split(row, fields, before);
       const { key, rev } = row;
       await Promise.all(
         fresh.map(([piece, part]) => {
@@ -146,11 +146,11 @@ export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
           return ledger.write({ key: piece, rev, body }, null);
         }),
       );
-      const written = await ledger.write(stored, expected);
+      const done = await ledger.write(stored, expected);
       remember({ key, rev }, after);
       // Only now is it certain that nothing refers to them; and what failed may still have come through.
-      if (written) await drop(before, after).catch(() => {});
-      return written;
+      if (done) await drop(before, after).catch(() => {});
+      return done;
     },
     async remove(key, expected) {
       const removed = await ledger.remove(key, expected);
@@ -179,6 +179,33 @@ function wholeRows(findRows: NonNullable<Ledger['findRows']>, get: Ledger['get']
     );
   };
 }
+
+/** A member of a body as JSON. */
+interface Written {
+  readonly name: string;
+  readonly text: string;
+  /** Of the text in UTF-8. */
+  readonly bytes: number;
+}
+
+/** Texts of what is frozen, and so was made to stay as it is: a unit of thousands of columns has them in each of its writes. */
+const texts = new WeakMap<object, Omit<Written, 'name'>>();
+
+function written(body: JsonObject): readonly Written[] {
+  return Object.entries(body).flatMap(([name, value]) => {
+    // JSON has no such member.
+    if (value === undefined) return [];
+    const lasting = typeof value === 'object' && value !== null && Object.isFrozen(value) ? value : undefined;
+    const known = lasting && texts.get(lasting);
+    if (known) return [{ name, ...known }];
+    const text = JSON.stringify(value);
+    const made = { text, bytes: bytesOf(text) };
+    if (lasting) texts.set(lasting, made);
+    return [{ name, ...made }];
+  });
+}
+
+const bytesOf = (text: string): number => Buffer.byteLength(text);
 
 /** Never through the middle of a character of two units: a store would not give half of one back. */
 function piecesOf(text: string, longest: number): string[] {

@@ -129,7 +129,8 @@ export function sqliteLedger(file: SqliteFile): SqliteLedger {
       return toPage(keys, limit, (key) => key);
     },
 
-    async findRows(indexes, { limit, known }) {
+    async findRows(indexes, { known, ...options }) {
+      const limit = pageSize(options.limit);
       const pages = indexes.map((): FoundRow[] => []);
       const bodies = new Map<string, JsonObject>();
       for (const columns of file.read(() => sql.findRows.all(asList(indexes), limit))) {

@@ -204,6 +204,32 @@ export function ledgerSuite(name: string, open: Open<Ledger>): void {
         expect((await ledger.find(`all:${id}`, { after: `${id}a` })).items).toEqual(keys.slice(6));
       }),
     );
+
+    test(
+      'where rows are found with their bodies, they are what find and getMany give',
+      on(async (ledger, id) => {
+        if (ledger.findRows === undefined) return;
+        const keys = [`${id}`, `${id}-`, `${id}é`, `${id}\uff5e`, `${id}😀`];
+        for (const key of keys.toReversed()) {
+          await ledger.write({ ...row(key, 'r'), index: [`all:${id}`, `half:\ud800${id}`, `one:${key}`] }, null);
+        }
+        const indexes = [`one:${id}-`, `none:${id}`, `all:${id}`, `half:\ud800${id}`, `nul:\0`, `all:${id}`];
+        for (const limit of [1, 4, 5, 6]) {
+          const pages = await ledger.findRows(indexes, { limit, known: (key) => key === keys[1] });
+          const expected = indexes.map(async (index) => {
+            const { items, ...next } = await ledger.find(index, { limit });
+            const rows = await ledger.getMany(items);
+            const bodies = items.map((key) => (key === keys[1] ? { key } : { key, body: rows.get(key)?.body }));
+            return { items: bodies, ...next };
+          });
+          expect(pages).toEqual(await Promise.all(expected));
+        }
+        await ledger.write({ key: keys[0] ?? '', rev: 'r2', body: {} }, 'r');
+        const [page] = await ledger.findRows([`all:${id}`], { limit: 1, known: () => false });
+        expect(page?.items.map(({ key }) => key)).toEqual([keys[1]]);
+        expect(await ledger.findRows([], { limit: 1, known: () => false })).toEqual([]);
+      }),
+    );
   });
 }
 

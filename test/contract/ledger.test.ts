@@ -26,6 +26,10 @@ async function sqlite() {
 }
 
 ledgerSuite('the sqlite ledger', sqlite);
+ledgerSuite('rows in pieces in the sqlite ledger', async () => {
+  const { subject, close } = await sqlite();
+  return { subject: spilling(subject, TINY), close };
+});
 graphSuite('the sqlite ledger', async () => {
   const { subject, close } = await sqlite();
   return { subject: { ledger: subject }, close };

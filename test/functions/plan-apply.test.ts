@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { writeProgress } from '../../shared/converge/plan-store.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
-import { isEmpty } from '../../shared/core/plan-document.ts';
+import { isEmpty, type PlanChange, type PlanDocument } from '../../shared/core/plan-document.ts';
 import { planMarkdown } from '../../shared/formats/plan-markdown.ts';
 import { manifest, pairs } from './local.ts';
 import { planWorld } from './plan-world.ts';
@@ -157,6 +157,20 @@ it('shows an edge that moves to another manifest, and a rename, as no change', a
   expect(isEmpty(await world.plan())).toBe(true);
 });
 
+it('deletes no edge that moves to another manifest, also when both take something away', async () => {
+  const world = planWorld();
+  await world.put(A, manifest([['t', 'tt']]));
+  await world.put(B, manifest([['p', 'pt']]));
+  await world.settle([A, B]);
+  world.calls.length = 0;
+  await world.put(A, manifest([]));
+  await world.put(B, manifest([['t', 'tt']]));
+  const plan = await world.plan();
+  expect(plan.summary).toMatchObject({ create: 0, withdraw: 1 });
+  expect(await world.apply(plan.checksum)).toMatchObject({ differs: [], outcomes: { done: 2 } });
+  expect(world.calls).toEqual(['dataphin withdraw odps.300000001.p.p -> odps.300000001.p.pt']);
+});
+
 it('tells an edge that two new manifests declare once', async () => {
   const world = planWorld();
   await world.put(A, manifest([['x', 'y']]));
@@ -174,7 +188,36 @@ const small = fc
 const content = fc.option(fc.tuple(small, fc.subarray(['id', 'sum', 'day'], { minLength: 1 })), { nil: undefined });
 const edits = fc.array(fc.tuple(content, content, content), { minLength: 1, maxLength: 3 });
 
-it('leads to an empty plan whatever is applied, with the calls it said', async () => {
+/** Edges at Dataphin with their columns. */
+function shownNow(world: ReturnType<typeof planWorld>): Record<string, string[]> {
+  return Object.fromEntries(world.at().map((pair) => [pair, world.columnsAt(pair)]));
+}
+
+/** What Dataphin shows once all that a plan says of it is done. */
+function foretold({ changes }: PlanDocument, before: Readonly<Record<string, readonly string[]>>) {
+  const shown = new Map(Object.entries(before).map(([pair, columns]) => [pair, new Set(columns)]));
+  const pairOf = ({ from, to }: PlanChange) => `${from} -> ${to}`.replaceAll('dataphin:', '');
+  const created = new Set(changes.filter((each) => each.verdict === 'create').map(pairOf));
+  // Who takes an edge away comes after everybody who still changes it; only two that swap edges have one created again.
+  const rank = (each: PlanChange) => {
+    if (each.verdict === 'withdraw') return created.has(pairOf(each)) ? 0 : 3;
+    return each.verdict === 'create' ? 1 : 2;
+  };
+  for (const change of [...changes].sort((a, b) => rank(a) - rank(b))) {
+    const { target, verdict, columns } = change;
+    if (target !== 'dataphin') continue;
+    const pair = pairOf(change);
+    if (verdict === 'withdraw') shown.delete(pair);
+    if (verdict !== 'create' && verdict !== 'update') continue;
+    const all = shown.get(pair) ?? new Set();
+    for (const each of columns?.remove ?? []) all.delete(each.join('>'));
+    for (const each of columns?.add ?? []) all.add(each.join('>'));
+    shown.set(pair, all);
+  }
+  return Object.fromEntries([...shown].map(([pair, columns]) => [pair, [...columns].sort()]));
+}
+
+it('leads to an empty plan whatever is applied, with the calls and to the very edges that it said', async () => {
   await fc.assert(
     fc.asyncProperty(edits, async (rounds) => {
       const world = planWorld({ targets: ['dataphin', 'dataarts'] });
@@ -187,10 +230,12 @@ it('leads to an empty plan whatever is applied, with the calls it said', async (
         world.calls.length = 0;
         const plan = await world.plan();
         expect((await world.plan()).checksum).toBe(plan.checksum);
+        const promised = foretold(plan, shownNow(world));
         const applied = await world.apply(plan.checksum);
         expect(applied).toMatchObject({ differs: [], failures: [], left: 0 });
         expect(Object.keys(applied.outcomes).filter((kind) => kind !== 'done')).toEqual([]);
         expect(world.calls.length).toBe(Object.values(plan.calls).reduce((sum, count) => sum + count, 0));
+        expect(shownNow(world)).toEqual(promised);
         const again = await world.plan();
         expect(again.changes.filter((each) => each.verdict !== 'left-behind')).toEqual([]);
         expect(isEmpty(again)).toBe(true);

@@ -190,6 +190,12 @@ it('ends with 2 for changes, 0 for none and 1 for errors, beside a service and w
   expect(same.code).toBe(0);
   expect(same.stdout).toContain('Plan: nothing to do; 2 edges unchanged in 1 manifest.');
   expect(same.stdout).not.toContain(String.fromCharCode(27));
+  await writeFile(join(here.dataDir, 'huge.json'), manifest(pairs('a'.repeat(3_000), 1_200)));
+  const huge = await command(here.dataDir, [join(here.dataDir, 'huge.json')]);
+  expect(huge.code).toBe(1);
+  expect(huge.stderr).toMatch(/these manifests are [\d.]+ MiB together, more than a service takes at once/);
+  const nobody = await command(here.dataDir, [folder, '--url', 'http://127.0.0.1:9']);
+  expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining('http://127.0.0.1:9 cannot be reached')]);
   await here.drop('manifests/gone.json', manifest(pairs('g', 1)));
   await here.statusWhen('manifests/gone.json', (each) => each.state === 'converged');
   await here.close();

@@ -186,10 +186,7 @@ it('what is only kept here leaves the graph with its object', async () => {
   const { services } = runtime.runtime;
   const table_lineage = { input_tables: [{ table: 'a' }], output_tables: [{ table: 'b' }] };
   const body = Buffer.from(JSON.stringify({ job_id: 'j', node_name: 'n', table_lineage }));
-  const created = await dataarts(
-    request({ params: { project_id: 'p' }, headers: { workspace: 'w' }, body }),
-    services,
-  );
+  const created = await dataarts(request({ params: { project_id: 'p' }, headers: { workspace: 'w' }, body }), services);
   expect(created.status).toBe(200);
   const edges = async () => {
     const answer = await runtime.request('GET', `/lineage?dataset=${encodeURIComponent('dataarts:a')}`);
@@ -216,4 +213,44 @@ it('a refusal does not send back all that is wrong', async () => {
     expect(status).toBe(400);
     expect(String(body).length).toBeLessThan(5_000);
   }
+});
+
+it('a signature of the older kind, in the query, is not taken for none', async () => {
+  const { services } = machine();
+  const query = new URLSearchParams({ OpTenantId: '1', SignatureMethod: 'HMAC-SHA1', Signature: 'AAAA' });
+  const body = Buffer.from(JSON.stringify({ AddRegisterLineageCommand: PAIR }));
+  const answer = await dataphin(request({ query, headers: { 'x-acs-action': 'AddRegisterLineage' }, body }), services);
+  expect([answer.status, codeIn(answer)]).toEqual([400, 'IncompleteSignature']);
+});
+
+it.each([
+  ['denied', 403],
+  ['unavailable', 503],
+  ['success-false', 503],
+])('a Delete that the vendor does not carry out (%s) changes nothing', async (kind, status) => {
+  const runtime = await local();
+  const { services } = runtime.runtime;
+  const send = (action: string) =>
+    dataphin(
+      request({
+        query: new URLSearchParams({ OpTenantId: '30001011' }),
+        headers: { 'x-acs-action': action },
+        body: Buffer.from(JSON.stringify({ [`${action}Command`]: PAIR })),
+      }),
+      services,
+    );
+  expect(await send('AddRegisterLineage')).toMatchObject({ status: 200 });
+  const stored = async () => {
+    const { items } = await services.deps.manifests.list('dataphin/');
+    return items.map(({ key, etag }) => [key, etag]);
+  };
+  const before = await stored();
+  expect(before).toHaveLength(1);
+  await runtime.fault('dataphin', { kind, operation: 'DeleteRegisterLineage', times: 9 });
+  expect((await send('DeleteRegisterLineage')).status).toBe(status);
+  expect(await stored()).toEqual(before);
+  await runtime.clearFaults('dataphin');
+  expect(await runtime.dataphin()).toHaveLength(1);
+  expect(await send('DeleteRegisterLineage')).toMatchObject({ status: 200 });
+  expect([await stored(), await runtime.dataphin()]).toEqual([[], []]);
 });

@@ -10,9 +10,9 @@ import { createLog } from '../../shared/log.ts';
 import type { HttpEntry } from '../../shared/triggers/http.ts';
 import type { QueueEntry } from '../../shared/triggers/queue.ts';
 import { hardened } from './machine.ts';
-import { body, headers, method, path, query, text } from './odd.ts';
+import { body, filled, headers, method, path, query, text } from './odd.ts';
 
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 250);
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 500);
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_261_121);
 const OPTIONS = { numRuns: RUNS, seed: SEED, endOnFailure: true } as const;
 /** What an entry may still hold after all of it, in bytes. */
@@ -33,6 +33,8 @@ function event(given: { method: string; path: string; query: string; headers: Re
   } as unknown as APIGatewayProxyEventV2;
 }
 
+const OURS = /"kind":"(converge|judge|pass|events|publish|archive|tidy)"/;
+
 function heldBytes(): number {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
@@ -47,16 +49,34 @@ describe.each(names('http'))('%s', (name) => {
     const handler = (entries[name as keyof typeof entries] as HttpEntry).open(here.services);
     const call = async (given: Parameters<typeof event>[0]) => handler(event(given), invocation(name, 60_000, 'fuzz'));
     await call({ method: 'GET', path: '/lineage', query: '', headers: {}, body: Buffer.of() });
+    for (const key of ['manifests/a.json', 'manifests/x.yaml', 'manifests/shop/a.json'])
+      await here.manifests.put(key, Buffer.from('{"version":1,"lineage":[]}'), 'application/json');
+    // Mostly where it listens, and sometimes anywhere.
+    const { routes } = entries[name as keyof typeof entries] as HttpEntry;
+    const aimed = fc.oneof(
+      {
+        weight: 9,
+        arbitrary: fc
+          .constantFrom(...routes)
+          .chain((route) => filled(route.path).map((at) => [route.method, at] as const)),
+      },
+      { weight: 1, arbitrary: fc.tuple(method, path) },
+    );
     const tally = { refused: 0, done: 0 };
     const heldBefore = heldBytes();
     let before = await here.state();
     await fc.assert(
-      fc.asyncProperty(method, path, query, headers, body, async (way, at, asked, said, sent) => {
+      fc.asyncProperty(aimed, query, headers, body, async ([way, at], asked, said, sent) => {
+        // Who fails to sign in waits, which is tested elsewhere and takes its time.
+        const rest = Object.fromEntries(
+          Object.entries(said).filter(([each]) => !/^(authorization|x-auth-token)$/.test(each)),
+        );
+        const signed = sent.length % 50 === 1 ? said : rest;
         const { statusCode = 0, body: answer = '' } = await call({
           method: way,
           path: at,
           query: asked,
-          headers: said,
+          headers: signed,
           body: sent,
         });
         const told = `${statusCode} ${answer.slice(0, 300)}; ${here.log.lines.at(-1)?.message} ${JSON.stringify(here.log.lines.at(-1)?.fields).slice(0, 500)}`;
@@ -123,7 +143,8 @@ describe.each(names('queue'))('%s', (name) => {
         else {
           tally.failed += 1;
           const last = here.log.lines.at(-1);
-          // A status document that says what is wrong with a key is no change of what is declared.
+          // What has the form of our own work was begun; nobody else can send to this queue.
+          if (OURS.test(sent)) return;
           expect(await here.state(), `${sent.slice(0, 500)} ${JSON.stringify(last)?.slice(0, 500)}`).toBe(before);
         }
       }),
@@ -163,17 +184,18 @@ test('what strangers send makes no lines of its own in the log', () => {
   const lines: string[] = [];
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => lines.push(String(chunk)) > 0);
   const log = createLog({ service: 's', level: 'info' });
-  const all = fc.sample(text, { numRuns: 500, seed: SEED });
+  // Powertools leaves out what is empty.
+  const all = fc.sample(text, { numRuns: 500, seed: SEED }).filter((each) => each !== '');
   for (const each of all) log.info('request', { path: each, [each]: each });
   write.mockRestore();
   expect(lines).toHaveLength(all.length);
   for (const [at, line] of lines.entries()) {
-    expect(line.slice(0, -1)).not.toMatch(/[\u0000-\u001f]/);
+    expect(line.slice(0, -1)).toSatisfy((all: string) => [...all].every((each) => each >= ' '));
     expect(JSON.parse(line)).toMatchObject({
       message: 'request',
       level: 'INFO',
       service: 's',
-      path: all[at]?.toWellFormed() ?? '',
+      path: all[at],
     });
   }
 });

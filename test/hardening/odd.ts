@@ -32,7 +32,7 @@ const TEXTS = [
   '\u{1f600}',
   'İ',
   'ſ',
-  '${jndi:ldap://x}',
+  '$\u007bjndi:ldap://x}',
   '{{7*7}}',
   "' or 1=1",
   '<script>',
@@ -156,6 +156,16 @@ export const path = fc.oneof(
   },
   { weight: 1, arbitrary: text },
 );
+
+/** A path of a route, with anything where it leaves room. */
+export function filled(pattern: string): fc.Arbitrary<string> {
+  const parts = pattern.split('/').map((part) => {
+    if (!part.startsWith('{')) return fc.constant(part);
+    const one = fc.oneof(text.map(encoded), fc.constantFrom('a.json', 'shop', 'x.yaml', 'p'), text);
+    return part.endsWith('+}') ? fc.array(one, { minLength: 1, maxLength: 4 }).map((all) => all.join('/')) : one;
+  });
+  return fc.tuple(...parts).map((all) => all.join('/'));
+}
 
 export const method = fc.constantFrom(
   'GET',

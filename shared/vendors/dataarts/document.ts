@@ -19,7 +19,7 @@ export interface WireCall {
 export function commandToDocument(call: WireCall, targets: string | readonly string[] = 'dataarts'): JsonObject {
   const parsed = lineageInfoSchema.safeParse(call.body);
   if (!parsed.success) {
-    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    const issues = parsed.error.issues.slice(0, 20).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new Failure('invalid', `The lineage body is not valid. ${issues.join('; ')}`);
   }
   const body = parsed.data;
