@@ -67,8 +67,11 @@ export async function startRuntime(
     closing.push(() => services.close());
     await services.queue.releaseHeld();
 
-    const worker = startWorker(services.queue, entries['register-worker'].open(services), (id) =>
-      notedReason(id, services.ledger),
+    const worker = startWorker(
+      services.queue,
+      entries['register-worker'].open(services),
+      (id) => notedReason(id, services.ledger),
+      (failure) => services.log.error('the queue stands still; it is tried again', { reason: failure.message }),
     );
     closing.push(() => worker.close());
     const notifier = await startNotifier(services, entries['register-bucket'].open(services));

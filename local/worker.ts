@@ -1,4 +1,5 @@
 import type { SQSEvent } from 'aws-lambda';
+import { asFailure, type Failure } from '../shared/core/failure.ts';
 import type { SqliteQueue } from '../shared/queue/sqlite.ts';
 import type { QueueHandler } from '../shared/triggers/queue.ts';
 import { invocation } from './invocation.ts';
@@ -6,6 +7,8 @@ import { invocation } from './invocation.ts';
 const TIMEOUT_MS = 60_000;
 const AT_ONCE = 8;
 const POLL_MS = 40;
+/** After a queue that could not be read or written (a full disk): it is asked again, less often. */
+const AFTER_FAILURE_MS = 1_000;
 /** A message is hidden from others for as long as its invocation may live. */
 const VISIBILITY_MS = 2 * TIMEOUT_MS;
 
@@ -18,21 +21,45 @@ export function startWorker(
   queue: SqliteQueue,
   handler: QueueHandler,
   reasonOf: (id: string) => Promise<string | undefined>,
+  onFailure: (failure: Failure) => void = () => {},
 ): Worker {
   let closed = false;
+  let said = '';
   const busy = new Set<Promise<void>>();
   const loop = (async () => {
     while (!closed) {
       const free = AT_ONCE - busy.size;
-      const deliveries = free > 0 ? await queue.receive(free, VISIBILITY_MS) : [];
+      const deliveries = free > 0 ? await received(free) : [];
       for (const { id, body, attempt } of deliveries) {
-        const run = deliver(id, body, attempt).finally(() => busy.delete(run));
+        // What could not be acknowledged or put back comes again when it is visible.
+        const run = deliver(id, body, attempt)
+          .catch(failed)
+          .finally(() => busy.delete(run));
         busy.add(run);
       }
-      if (busy.size >= AT_ONCE) await Promise.race([...busy].map((each) => each.catch(() => {})));
+      if (busy.size >= AT_ONCE) await Promise.race(busy);
       else if (deliveries.length === 0) await new Promise((done) => setTimeout(done, POLL_MS));
     }
   })();
+
+  async function received(limit: number) {
+    try {
+      const deliveries = await queue.receive(limit, VISIBILITY_MS);
+      said = '';
+      return deliveries;
+    } catch (thrown) {
+      failed(thrown);
+      await new Promise((done) => setTimeout(done, closed ? 0 : AFTER_FAILURE_MS));
+      return [];
+    }
+  }
+
+  /** Once per reason. */
+  function failed(thrown: unknown): void {
+    const failure = asFailure(thrown);
+    if (failure.message !== said) onFailure(failure);
+    said = failure.message;
+  }
 
   async function deliver(id: string, body: string, attempt: number): Promise<void> {
     const { batchItemFailures } = await handler(

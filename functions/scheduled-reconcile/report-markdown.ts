@@ -4,11 +4,13 @@ import type { HeldReport, PassReport } from './report.ts';
 /** A report for people: what matters first, lists after it. What others chose (names, reasons) cannot become markup. Pure. */
 export function reportMarkdown(report: PassReport): string {
   const { startedAt, finishedAt, complete, failed, left, counts, edges, verdicts } = report;
+  const { owners: all = 0, ...outcomes } = counts;
+  const seen = { seen: all, ...outcomes };
   const seconds = ((Date.parse(finishedAt) - Date.parse(startedAt)) / 1_000).toFixed(1);
   const parts = [
     `# Pass of ${startedAt}`,
     failed === undefined
-      ? `${complete ? 'Complete' : 'Not complete'} after ${seconds} s: ${manifestsWord(counts['owners'] ?? 0)} seen.`
+      ? `${complete ? 'Complete' : 'Not complete'} after ${seconds} s: ${manifestsWord(all)} seen.`
       : `**Failed** after ${seconds} s, and nothing was withdrawn because of that: ${text(failed)}`,
     ...(left === undefined
       ? []
@@ -29,7 +31,7 @@ export function reportMarkdown(report: PassReport): string {
       ({ owner, state }) => `${code(owner)}: ${state}, see ${code(`status/${owner}.json`)}`,
       report.more.attention,
     ),
-    ...numbers('Manifests', counts),
+    ...numbers('Manifests', seen),
     ...numbers('Manifests by state', verdicts),
     ...numbers('Edges by outcome', edges),
     ...(report.drift === undefined ? [] : facts('Drift', report.drift)),

@@ -1,4 +1,4 @@
-import pMap from 'p-map';
+import pMap, { pMapSkip } from 'p-map';
 import { asFailure } from '../core/failure.ts';
 import type { Row } from '../ledger/ledger.ts';
 import type { Decision } from './decide.ts';
@@ -48,8 +48,15 @@ const AHEAD_S = 2;
 /** At the most so many times `concurrency`. More of them share one commit of the ledger; what is gained is little beyond this. */
 const MOST = 4;
 
-/** Units worked on at once at a target: `concurrency`, and more where the account's budget lets their calls through. */
-export function atOnce({ budget }: Pick<Target, 'budget'>, { concurrency }: { readonly concurrency: number }): number {
+/**
+ * Units worked on at once at a target: `concurrency`, and more where the account's budget lets their calls through. Not of a vendor
+ * that takes nothing back: whatever is under way when a worker dies is in doubt, and there a person may have to look.
+ */
+export function atOnce(
+  { budget, vendor }: Pick<Target, 'budget' | 'vendor'>,
+  { concurrency }: { readonly concurrency: number },
+): number {
+  if (!vendor.abilities.withdraw) return concurrency;
   const calls = (budget?.callsPerSecond ?? Number.POSITIVE_INFINITY) * AHEAD_S;
   return Math.max(concurrency, Math.min(Math.floor(calls), MOST * concurrency));
 }
@@ -66,10 +73,14 @@ async function settleAll(target: Target, tasks: readonly UnitTask[], context: Un
     }
     return batch.rows;
   }
-  return pMap(
+  let unread: { readonly because: unknown } | undefined;
+  const results = await pMap(
     tasks,
-    async (task, place): Promise<UnitResult> => {
-      const rows = await rowsAt(place);
+    async (task, place): Promise<UnitResult | typeof pMapSkip> => {
+      const rows = await rowsAt(place).catch((thrown: unknown) => {
+        unread ??= { because: thrown };
+      });
+      if (unread || !rows) return pMapSkip;
       try {
         return await settleUnit(task, rows.get(unitKey(task.id)), context);
       } catch (thrown) {
@@ -86,4 +97,7 @@ async function settleAll(target: Target, tasks: readonly UnitTask[], context: Un
     },
     { concurrency: atOnce(target, deps.settings) },
   );
+  // Only now: what is under way goes to its end.
+  if (unread) throw unread.because;
+  return results;
 }

@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { converge } from '../../shared/converge/converge.ts';
+import { atOnce } from '../../shared/converge/settle.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
 import { resolveManifest } from '../../shared/core/resolve.ts';
@@ -74,7 +75,8 @@ async function register({ services }: World): Promise<void> {
  */
 async function plainLoops({ services, target }: World, text: string): Promise<void> {
   const { ledger, deps } = services;
-  const { client, vendor, account, secret } = await target();
+  const to = await target();
+  const { client, vendor, account, secret } = to;
   const parsed = await parse(new TextEncoder().encode(text), 'json');
   if ('problems' in parsed) throw new Error('not a manifest');
   const { entries } = resolveManifest(parsed.manifest, NO_NAMING);
@@ -92,7 +94,7 @@ async function plainLoops({ services, target }: World, text: string): Promise<vo
       const done = { ...body, receipt: receipt?.receipt ?? '' };
       expectSame('row', await ledger.write({ key: `unit/${id}`, rev: second, body: done }, first), true);
     },
-    { concurrency: deps.settings.concurrency },
+    { concurrency: atOnce(to, deps.settings) },
   );
 }
 

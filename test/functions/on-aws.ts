@@ -17,7 +17,7 @@ import type { QueueHandler } from '../../shared/triggers/queue.ts';
 import { awsServices } from '../../shared/wiring-aws.ts';
 import { at, startDynalite, startFauxqs } from '../contract/aws-emulators.ts';
 import { startS3Stub } from '../contract/s3-stub.ts';
-import { startSecretsManagerStub } from '../contract/secrets-manager-stub.ts';
+import { type SecretsManagerStub, startSecretsManagerStub } from '../contract/secrets-manager-stub.ts';
 import { sqsReceiver } from '../contract/sqs-receiver.ts';
 
 const BUCKET = 'lineage-life';
@@ -26,6 +26,8 @@ const BATCH = 5;
 
 export interface OnAws extends Place {
   readonly log: Log & { readonly lines: readonly { readonly message: string }[] };
+  /** Secrets Manager, to take something out of it. */
+  readonly secrets: SecretsManagerStub;
   /** Only tells of a change; the bucket stays as it is. */
   notify(eventName: string, key: string): Promise<void>;
   /** Puts a message into the work queue. */
@@ -40,7 +42,11 @@ export interface OnAws extends Place {
  * The functions on the AWS adapters, against loopback servers; the platform's part (notifications, event sources) is played here. Ends
  * with the test.
  */
-export async function onAws(environment: Readonly<Record<string, string>> = {}): Promise<OnAws> {
+export async function onAws(
+  environment: Readonly<Record<string, string>> = {},
+  /** What stands between the functions and a service; the platform's own part goes past it. */
+  through: (service: 'dynamodb' | 's3' | 'sqs', url: string) => Promise<string> = async (_service, url) => url,
+): Promise<OnAws> {
   const simulators = await Promise.all([startDataphin(), startDataArts(), startFlink()]);
   const [dynamodb, fauxqs, s3, secrets] = await Promise.all([
     startDynalite(),
@@ -61,9 +67,9 @@ export async function onAws(environment: Readonly<Record<string, string>> = {}):
     AWS_REGION: 'eu-central-1',
     AWS_ACCESS_KEY_ID: 'AKTEST',
     AWS_SECRET_ACCESS_KEY: 'test',
-    AWS_ENDPOINT_URL_DYNAMODB: dynamodb.url,
-    AWS_ENDPOINT_URL_S3: s3.url,
-    AWS_ENDPOINT_URL_SQS: fauxqs.url,
+    AWS_ENDPOINT_URL_DYNAMODB: await through('dynamodb', dynamodb.url),
+    AWS_ENDPOINT_URL_S3: await through('s3', s3.url),
+    AWS_ENDPOINT_URL_SQS: await through('sqs', fauxqs.url),
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
   };
   for (const [name, value] of Object.entries(endpoints)) vi.stubEnv(name, value);
@@ -103,6 +109,7 @@ export async function onAws(environment: Readonly<Record<string, string>> = {}):
   const schedule = entries['scheduled-reconcile'].open(services);
   return {
     log,
+    secrets,
     vendors: Object.fromEntries(simulators.map((each) => [each.name, each.url])),
     async drop(key, text) {
       await bucket.put(key, Buffer.from(text), 'application/yaml');

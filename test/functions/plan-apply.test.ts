@@ -193,27 +193,20 @@ function shownNow(world: ReturnType<typeof planWorld>): Record<string, string[]>
   return Object.fromEntries(world.at().map((pair) => [pair, world.columnsAt(pair)]));
 }
 
-/** What Dataphin shows once all that a plan says of it is done. */
+/**
+ * What Dataphin shows once all that a plan says of it is done. Only what nobody claims is taken away, so what one manifest adds outlives
+ * what another one takes.
+ */
 function foretold({ changes }: PlanDocument, before: Readonly<Record<string, readonly string[]>>) {
   const shown = new Map(Object.entries(before).map(([pair, columns]) => [pair, new Set(columns)]));
+  const here = changes.filter((each) => each.target === 'dataphin');
   const pairOf = ({ from, to }: PlanChange) => `${from} -> ${to}`.replaceAll('dataphin:', '');
-  const created = new Set(changes.filter((each) => each.verdict === 'create').map(pairOf));
-  // Who takes an edge away comes after everybody who still changes it; only two that swap edges have one created again.
-  const rank = (each: PlanChange) => {
-    if (each.verdict === 'withdraw') return created.has(pairOf(each)) ? 0 : 3;
-    return each.verdict === 'create' ? 1 : 2;
-  };
-  for (const change of [...changes].sort((a, b) => rank(a) - rank(b))) {
-    const { target, verdict, columns } = change;
-    if (target !== 'dataphin') continue;
-    const pair = pairOf(change);
-    if (verdict === 'withdraw') shown.delete(pair);
-    if (verdict !== 'create' && verdict !== 'update') continue;
-    const all = shown.get(pair) ?? new Set();
-    for (const each of columns?.remove ?? []) all.delete(each.join('>'));
-    for (const each of columns?.add ?? []) all.add(each.join('>'));
-    shown.set(pair, all);
+  for (const each of here) {
+    for (const column of each.columns?.remove ?? []) shown.get(pairOf(each))?.delete(column.join('>'));
+    if (each.verdict === 'withdraw') shown.delete(pairOf(each));
   }
+  for (const each of here) if (each.verdict === 'create') shown.set(pairOf(each), shown.get(pairOf(each)) ?? new Set());
+  for (const each of here) for (const column of each.columns?.add ?? []) shown.get(pairOf(each))?.add(column.join('>'));
   return Object.fromEntries([...shown].map(([pair, columns]) => [pair, [...columns].sort()]));
 }
 
