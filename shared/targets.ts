@@ -97,7 +97,7 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
     const real = await secrets.get(PREFIX + name);
     const raw = real ?? simulated[name];
     if (!raw) throw new Failure('missing', 'it is gone');
-    const version = digest(canonicalJson(raw));
+    const version = versionOf(raw);
     const known = open.get(name);
     if (known?.version === version) return known.target;
     const parsed = vendor.secret.safeParse(raw);
@@ -136,10 +136,19 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
     refused: { readonly version: string; readonly account: string },
   ): Promise<JsonObject | undefined> {
     const raw = await secrets.refresh?.(PREFIX + name).catch(() => undefined);
-    if (raw === undefined || digest(canonicalJson(raw)) === refused.version) return undefined;
+    if (raw === undefined || versionOf(raw) === refused.version) return undefined;
     const parsed = vendor.secret.safeParse(raw);
     return parsed.success && vendor.account(parsed.data) === refused.account ? parsed.data : undefined;
   }
+}
+
+/** Of each secret as it was read; a store that remembers gives the same object until it reads anew. */
+const versions = new WeakMap<JsonObject, string>();
+
+function versionOf(raw: JsonObject): string {
+  const known = versions.get(raw) ?? digest(canonicalJson(raw));
+  versions.set(raw, known);
+  return known;
 }
 
 /** Twelve bits: enough to see that a secret changed, too few to tell a guessed one from another. */

@@ -109,7 +109,8 @@ export function sqliteLedger(file: SqliteFile): SqliteLedger {
         const stored = sql.peek.get(key);
         if ((stored?.['rev'] ?? null) !== expected) return false;
         sql.put.run(key, rev, body, entries, expiresAt ?? null);
-        replaceEntries(key, toEntries(stored), index ?? []);
+        // A row that is written again mostly keeps its entries.
+        if ((stored?.['entries'] ?? null) !== entries) replaceEntries(key, toEntries(stored), index ?? []);
         return true;
       });
     },
