@@ -77,6 +77,7 @@ async function settleAll(target: Target, tasks: readonly UnitTask[], context: Un
   const results = await pMap(
     tasks,
     async (task, place): Promise<UnitResult | typeof pMapSkip> => {
+      if (unread) return pMapSkip;
       const rows = await rowsAt(place).catch((thrown: unknown) => {
         unread ??= { because: thrown };
       });

@@ -63,6 +63,8 @@ async function announce(
   deps: ConvergeDeps,
 ): Promise<VanishVerdict | undefined> {
   const { ledger, settings, queue } = deps;
+  const delayMs = judgeDelay(settings);
+  let sent: { readonly ticket: string; readonly at: number } | undefined;
   for (;;) {
     const row = await ledger.get(vanishKey(account));
     const vanished = read(row);
@@ -74,16 +76,21 @@ async function announce(
       return undefined;
     }
     const first = Object.keys(vanished.owners).length === 0;
+    const targetEdges = first ? await countEdges(account, deps) : vanished.targetEdges;
+    // First the message, then what makes it count: a judge nobody needs is dropped, one that is missing makes all wait. When many vanish
+    // at once, most writes are refused: the message of a refused one still counts for the next, unless it may come before that is written.
+    if (sent === undefined || deps.now() - sent.at > Math.max(delayMs - settings.ledgerTimeoutMs, delayMs / 2)) {
+      sent = { ticket: deps.id(), at: deps.now() };
+      await queue.send({ kind: 'judge', target: account, ticket: sent.ticket }, { delayMs });
+    }
     const next: Vanished = {
       ...vanished,
       owners: { ...vanished.owners, [owner]: { id, edges } },
-      targetEdges: first ? await countEdges(account, deps) : vanished.targetEdges,
+      targetEdges,
       lastAt: deps.now(),
-      ticket: deps.id(),
+      ticket: sent.ticket,
       postponed: first ? 0 : vanished.postponed,
     };
-    // First the message, then what makes it count: a judge nobody needs is dropped, one that is missing makes all wait.
-    await queue.send({ kind: 'judge', target: account, ticket: next.ticket }, { delayMs: judgeDelay(settings) });
     if (await commit(ledger, write(account, next, deps), row?.rev ?? null)) return undefined;
   }
 }

@@ -13,7 +13,7 @@ export interface SqliteLedger extends Ledger {
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS item (
     key TEXT PRIMARY KEY, rev TEXT NOT NULL, body TEXT NOT NULL, entries TEXT, expires_at INTEGER
-  ) STRICT, WITHOUT ROWID;
+  ) STRICT;
   CREATE TABLE IF NOT EXISTS entry (
     entry TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (entry, key)
   ) STRICT, WITHOUT ROWID;
@@ -40,7 +40,9 @@ export function sqliteLedger(file: SqliteFile): SqliteLedger {
       'SELECT item.key, rev, body, entries, expires_at FROM json_each(?) AS wanted CROSS JOIN item ON item.key = wanted.value',
     ),
     peek: database.prepare('SELECT rev, entries FROM item WHERE key = ?'),
-    put: database.prepare('INSERT OR REPLACE INTO item (key, rev, body, entries, expires_at) VALUES (?, ?, ?, ?, ?)'),
+    put: database.prepare(`
+      INSERT INTO item (key, rev, body, entries, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE
+        SET rev = excluded.rev, body = excluded.body, entries = excluded.entries, expires_at = excluded.expires_at`),
     remove: database.prepare('DELETE FROM item WHERE key = ?'),
     addEntry: database.prepare('INSERT OR IGNORE INTO entry (entry, key) VALUES (?, ?)'),
     dropEntry: database.prepare('DELETE FROM entry WHERE entry = ? AND key = ?'),

@@ -33,7 +33,7 @@ async function nodes({ vendors }: OnAws): Promise<number> {
   return ((await (await fetch(`${vendors['dataarts']}/_sandbox/lineage`)).json()) as unknown[]).length;
 }
 
-const OWNERS = Array.from({ length: 12 }, (_, at) => at);
+const OWNERS = Array.from({ length: 8 }, (_, at) => at);
 const names = OWNERS.map((at) => `t${at}`).sort();
 const text = (at: number) => manifest([[`s${at}`, `t${at}`]], { targets: ['dataphin', 'dataarts'] });
 

@@ -84,3 +84,21 @@ it('says so when a piece is gone for good', async () => {
   if (piece) await store.remove(piece.key, piece.rev);
   await expect(ledger.get('k')).rejects.toThrow('lacks a piece');
 });
+
+it('makes the text of what is frozen once, however often its row is written', async () => {
+  const { ledger } = world();
+  let made = 0;
+  const part = { toJSON: () => `${(made += 1)}`.padStart(1_000, 'x') } as unknown as JsonObject;
+  const parts = Object.freeze(Array.from({ length: 100 }, () => part));
+  for (let write = 0; write < 5; write += 1) {
+    const body: JsonObject = { write, parts };
+    expect(await ledger.write({ key: 'k', rev: `r${write}`, body }, write === 0 ? null : `r${write - 1}`)).toBe(true);
+  }
+  expect(made).toBe(100);
+  // What may still change is not taken for what it was.
+  const open = { text: large('a') };
+  await ledger.write({ key: 'o', rev: 'r1', body: { open } }, null);
+  open.text = large('b');
+  await ledger.write({ key: 'o', rev: 'r2', body: { open } }, 'r1');
+  expect((await ledger.get('o'))?.body).toEqual({ open: { text: large('b') } });
+});

@@ -47,7 +47,7 @@ describe('npm run adopt', () => {
     expect(told.stdout).toMatch(
       /dataphin: 5 edges declared, with 5 column pairs\n {2}5 count as registered.*\n {2}.*withdrawn at the vendor/,
     );
-    expect(told.stdout).toMatch(/dataarts: 5 declared edges.*\n {2}5 count.*\n {2}.*not be created again/);
+    expect(told.stdout).toMatch(/dataarts: 5 edges declared.*\n {2}5 count.*\n {2}.*not be created again/);
     expect(told.stdout).toMatch(/manifests\/team\/two\.json {2}dataphin: 2 adopted, 0 ours before/);
     await here.runtime.reconcile();
     expect([...(await here.writes('dataphin')), ...(await here.writes('dataarts'))]).toEqual([]);

@@ -276,6 +276,19 @@ it('holds rm -r of 40 manifests of 10 edges, says so loudly, and keeps saying it
   );
 });
 
+it('sends one message for each of many manifests that vanish at the same moment', async () => {
+  const world = planWorld();
+  const keys = Array.from({ length: 60 }, (_, at) => `manifests/${at}.json`);
+  for (const [at, key] of keys.entries()) await world.put(key, manifest(pairs(`m${at}_`, 1)));
+  await world.settle(keys);
+  for (const key of keys) await world.remove(key);
+  await Promise.all(keys.map((key) => world.converge(key)));
+  expect(world.messages.filter(({ kind }) => kind === 'judge')).toHaveLength(60);
+  await world.settle([]);
+  expect((await world.plan()).summary).toMatchObject({ held: 60 });
+  expect(new Set((await world.plan()).changes.map((each) => each.release?.id)).size).toBe(1);
+});
+
 it('lets one lone removed manifest of twelve edges go', async () => {
   const world = planWorld();
   await world.put(A, manifest(pairs('a', 12)));

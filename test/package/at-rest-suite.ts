@@ -35,16 +35,16 @@ export function atRestSuite(given: () => Stacks): void {
             .PolicyDocument.Statement.filter((each) => each['Effect'] === 'Deny')
             .map((each) => {
               expect(each).toMatchObject({ Principal: '*' });
-            // Policies take the word and the value alike.
-            const { Bool } = each['Condition'] as { Bool: Record<string, unknown> };
-            expect(String(Bool['aws:SecureTransport'])).toBe('false');
+              // Policies take the word and the value alike.
+              const { Bool } = each['Condition'] as { Bool: Record<string, unknown> };
+              expect(String(Bool['aws:SecureTransport'])).toBe('false');
               expect(each['Action']).toMatch(/^(s3|sqs):\*$/);
               return [each['Resource']].flat();
             }),
       );
-      const bucket = stack.arn('Bucket');
+      const buckets = stack.ofType('AWS::S3::Bucket').flatMap(([id]) => [stack.arn(id), `${stack.arn(id)}/*`]);
       const queues = stack.ofType('AWS::SQS::Queue').map(([id]) => stack.arn(id));
-      expect(denying.flat().sort()).toEqual([bucket, `${bucket}/*`, ...queues].sort());
+      expect(denying.flat().sort()).toEqual([...buckets, ...queues].sort());
       // Each queue has exactly one policy, or the last one would count alone.
       const named = stack
         .ofType('AWS::SQS::QueuePolicy')
