@@ -166,16 +166,27 @@ async function verifyTogether(
       found.cannot(target.name, `${target.vendor.title} cannot be asked about an edge without its ids there`, 1);
       continue;
     }
-    found.checked();
     const drift = driftOf(state, sight, (sight.at ?? deps.now()) - lateBoundMs - 2 * clockSkewMs);
-    found.foreign(target, state, drift);
     const drifted = driftedOf(state, drift);
-    if (drifted) found.drifted(drifted);
     const heals = drifted?.kind === 'returned' ? prune : options.heal && target.mode !== 'report-only';
-    if (!heals || (!drifted && drift.lost.length === 0 && !isUnshown(state))) continue;
-    if ((await correct(row, state, drift, { prune }, deps)) && drifted) found.healed();
+    const corrects = heals && (drifted !== undefined || drift.lost.length > 0 || isUnshown(state));
+    const corrected = corrects && (await correct(row, state, drift, { prune }, deps));
+    // Changed since it was read: what the vendor was asked for may be what somebody has just done there.
+    if (drifted && !corrected && (corrects || !(await isStill(row, deps)))) {
+      found.skipped(1);
+      continue;
+    }
+    found.checked();
+    found.foreign(target, state, drift);
+    if (!drifted) continue;
+    found.drifted(drifted);
+    if (corrected) found.healed();
   }
   await foreignEdges(target, units, sights, deps, found);
+}
+
+async function isStill(row: Row, deps: ConvergeDeps): Promise<boolean> {
+  return (await deps.ledger.get(row.key))?.rev === row.rev;
 }
 
 function callOf(state: UnitState): Call {

@@ -88,7 +88,11 @@ it('says so when a piece is gone for good', async () => {
 it('makes the text of what is frozen once, however often its row is written', async () => {
   const { ledger } = world();
   let made = 0;
-  const part = { toJSON: () => `${(made += 1)}`.padStart(1_000, 'x') } as unknown as JsonObject;
+  const toJSON = () => {
+    made += 1;
+    return large('x', 1_000);
+  };
+  const part = { toJSON } as unknown as JsonObject;
   const parts = Object.freeze(Array.from({ length: 100 }, () => part));
   for (let write = 0; write < 5; write += 1) {
     const body: JsonObject = { write, parts };

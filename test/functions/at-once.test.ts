@@ -47,7 +47,7 @@ function workOf(ledger: Ledger): Work {
 }
 
 function decided(target: Target, count: number): Decision {
-  const unit = (at: number) => ({ id: `u${at}`, from: [], to: [], spec: {}, columns: [], options: {} });
+  const unit = (at: number) => ({ id: `u${at}`, from: [], to: [], spec: {}, columns: [], options: {}, paths: [] });
   const claims = new Map(Array.from({ length: count }, (_, at) => [`u${at}`, { target, unit: unit(at) }]));
   return { claims, withdraw: [], settle: [] } as Partial<Decision> as Decision;
 }
