@@ -9,6 +9,7 @@ import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { answerAdoption } from './adopt-answer.ts';
+import { askDeep } from './drift.ts';
 import { passAsked } from './pass.ts';
 import { apply, type PlanOrder, plan } from './plan.ts';
 import { answerOf, answerPlan } from './plan-answer.ts';
@@ -50,8 +51,11 @@ function contradiction({ dryRun: dry, deep, manifests, complete, plan, adopt, re
   const asked = Object.entries({ dryRun: dry || undefined, plan, adopt, release, resolve });
   const both = asked.flatMap(([name, value]) => (value === undefined ? [] : [name]));
   if (both.length > 1) return `give one of ${both.join(', ')}`;
-  if (!dry && (deep !== undefined || (manifests !== undefined && !adopt) || complete !== undefined)) {
-    return 'deep, manifests and complete belong to "dryRun": true (manifests to "adopt": true, too)';
+  if (!dry && ((manifests !== undefined && !adopt) || complete !== undefined)) {
+    return 'manifests and complete belong to "dryRun": true (manifests to "adopt": true, too)';
+  }
+  if (deep !== undefined && !dry && (asked.some(([, value]) => value !== undefined) || owners !== undefined)) {
+    return 'deep goes with "dryRun": true, or alone: then everything is compared with what the vendors show';
   }
   if (adopt && manifests !== undefined && owners !== undefined) return 'adopt manifests or owners, not both';
   if (plan !== undefined && owners !== undefined) return 'a plan names its owners itself; leave them out';
@@ -135,6 +139,7 @@ export const entry = functionUrl([
         );
       }
       if (adopt) return answerAdoption(parsed.data, request, services);
+      if (parsed.data.deep) await askDeep(services.deps);
       const askedAt = services.deps.now();
       const some = { ...(owners ? { owners } : {}), ...(release === undefined ? {} : { release }) };
       const report =
@@ -144,7 +149,7 @@ export const entry = functionUrl([
       if (release !== undefined && report.owners === 0) {
         return problem(404, `nothing is held under ${release}; it was released, or what is held has changed since`);
       }
-      return json(report.left > 0 ? 202 : 200, report);
+      return json(report.left > 0 || parsed.data.deep ? 202 : 200, report);
     },
   },
 ]);

@@ -64,7 +64,7 @@ export interface ConvergeSettings {
   readonly ledgerTimeoutMs: number;
   /** How long one vendor call with its retries may take. */
   readonly callBudgetMs: number;
-  /** Units worked on at once, per target. */
+  /** Units worked on at once, per target; up to four times as many where its budget lets their calls through. */
   readonly concurrency: number;
 }
 

@@ -10,6 +10,10 @@ export interface SqliteLedger extends Ledger {
   sweep(nowSeconds: number): Promise<number>;
 }
 
+/**
+ * Items lie in the order in which they were first written, so that what is written together shares pages; ordered by their key, which is
+ * as good as random, each write took pages of its own. Files made before that keep their order, and the same statements serve both.
+ */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS item (
     key TEXT PRIMARY KEY, rev TEXT NOT NULL, body TEXT NOT NULL, entries TEXT, expires_at INTEGER

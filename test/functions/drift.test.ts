@@ -1,4 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { PassReport } from '../../functions/scheduled-reconcile/report.ts';
 import { verifyUnits } from '../../shared/converge/verify.ts';
 import { type VerifiedPass, type VerifyPassOptions, verifyPass } from '../../shared/converge/verify-pass.ts';
 import type { ColumnEdge } from '../../shared/core/edge.ts';
@@ -51,6 +54,26 @@ const column = (name: string): ColumnEdge => ({
 });
 
 describe('what others change at Dataphin', () => {
+  it('is looked for everywhere by the next pass when somebody asks, also where passes look at nothing by themselves', async () => {
+    const here = await local({ DRIFT_DETECT: '0' });
+    await here.drop(A, manifest(pairs('t', 2)));
+    await settled(here, A);
+    await others(here, { from: 't0', to: 'tt0', cascade: true });
+    const report = async () =>
+      JSON.parse(await readFile(join(here.runtime.bucket, 'status/reconcile/latest.json'), 'utf8')) as PassReport;
+    await here.runtime.reconcile();
+    expect((await report()).drift).toBeUndefined();
+    const asked = await here.request('POST', '/reconcile', '{"deep":true}');
+    expect(asked.status).toBe(202);
+    await here.runtime.reconcile();
+    expect((await report()).drift).toMatchObject({ checked: 2, driftedCount: 1, healed: 1, deep: true });
+    await until(async () => (await here.dataphin()).length === 2);
+    await here.runtime.reconcile();
+    expect((await report()).drift).toBeUndefined();
+    const muddled = await here.request('POST', '/reconcile', '{"deep":true,"owners":["manifests/a.json"]}');
+    expect(muddled.status).toBe(400);
+  });
+
   it('is found and told, and with healing registered again', async () => {
     const here = await local();
     await here.drop(A, manifest([...pairs('t', 3), ['x', 't0']], { columns: ['id', 'a'] }));
