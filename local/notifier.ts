@@ -12,6 +12,14 @@ const AGAIN_MS = 1_000;
 /** How often the folder is compared with what was announced: the watcher of the system may miss a change. */
 const SWEEP_MS = 1_000;
 
+const AT_ONCE = 32;
+
+interface Waiting {
+  readonly key: string;
+  readonly id: string;
+  readonly body: string;
+}
+
 /**
  * Tells the bucket function of every change in the folder, as S3 does through its queue. What the system's watcher misses, a sweep
  * of the folder finds; what both miss, or the function fails on, the next reconcile pass.
@@ -23,6 +31,7 @@ export async function startNotifier(
   const { log, bucket } = services;
   let count = 0;
   const running = new Set<Promise<unknown>>();
+  const waiting: Waiting[] = [];
 
   function notify(key: string, eventName: string): void {
     const object = { key: encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/') };
@@ -30,13 +39,29 @@ export async function startNotifier(
       Records: [{ eventSource: 'aws:s3', eventName, s3: { bucket: { name: 'local' }, object } }],
     });
     count += 1;
-    const id = `notification-${count}`;
+    waiting.push({ key, id: `notification-${count}`, body });
+    deliver();
+  }
+
+  /** Some at a time: all of a folder of thousands at once would only be in each other's way. */
+  function deliver(): void {
+    while (running.size < AT_ONCE) {
+      const next = waiting.shift();
+      if (next === undefined) return;
+      run(next);
+    }
+  }
+
+  function run({ key, id, body }: Waiting): void {
     const run = handler(sqsEvent(id, body, 1, 'notifications'), invocation('register-bucket', TIMEOUT_MS, id))
       .then(({ batchItemFailures }) => (batchItemFailures.length > 0 ? tryAgain(key) : undefined))
       .catch((thrown: unknown) =>
         log.error('notification failed; the next pass sees the change', { reason: String(thrown) }),
       )
-      .finally(() => running.delete(run));
+      .finally(() => {
+        running.delete(run);
+        deliver();
+      });
     running.add(run);
   }
 
@@ -55,6 +80,8 @@ export async function startNotifier(
     async close() {
       await sweep.close();
       await watch.close();
+      // What is left, the next start's pass finds.
+      waiting.length = 0;
       await Promise.race([Promise.allSettled(running), new Promise((done) => setTimeout(done, 5_000).unref())]);
     },
   };

@@ -51,13 +51,14 @@ const MOST = 4;
 /**
  * Units worked on at once at a target: `concurrency`, and more where the account's budget lets their calls through. Not of a vendor
  * that takes nothing back: whatever is under way when a worker dies is in doubt, and there a person may have to look.
+ * Nor where a day's calls are counted: each unit under way when they are spent was written for nothing.
  */
 export function atOnce(
   { budget, vendor }: Pick<Target, 'budget' | 'vendor'>,
   { concurrency }: { readonly concurrency: number },
 ): number {
-  if (!vendor.abilities.withdraw) return concurrency;
-  const calls = (budget?.callsPerSecond ?? Number.POSITIVE_INFINITY) * AHEAD_S;
+  if (!vendor.abilities.withdraw || !budget || budget.callsPerDay !== undefined) return concurrency;
+  const calls = (budget.callsPerSecond ?? Number.POSITIVE_INFINITY) * AHEAD_S;
   return Math.max(concurrency, Math.min(Math.floor(calls), MOST * concurrency));
 }
 

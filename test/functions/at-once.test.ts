@@ -12,7 +12,7 @@ import { vendors } from '../../shared/vendors/index.ts';
 function targetOf(vendor: string, client: Target['client'] = {}): Target {
   const found = vendors.find((each) => each.name === vendor);
   if (!found) throw new Error(`no ${vendor}`);
-  return { name: vendor, vendor: found, account: 'a', secret: {}, client };
+  return { name: vendor, vendor: found, account: 'a', secret: {}, client, budget: {} };
 }
 
 function workOf(ledger: Ledger): Work {
@@ -58,6 +58,7 @@ it('works on more units at once where the budget lets their calls through, and o
   expect(atOnce(target, { concurrency: 8 })).toBe(32);
   expect([of(1), of(5), of(12), of(1_000)]).toEqual([8, 10, 24, 32]);
   expect(atOnce(targetOf('dataarts'), { concurrency: 8 })).toBe(8);
+  expect(atOnce({ ...target, budget: { callsPerDay: 1_000_000 } }, { concurrency: 8 })).toBe(8);
 });
 
 it('keeps as many under way as it may, also from one batch of rows to the next', async () => {
