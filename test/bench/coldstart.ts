@@ -56,7 +56,6 @@ export const coldstarts: Benchmark = async ({ short, progress }) => {
     if (of === undefined) throw new Error(`no function ${name}`);
     const [ours, floor] = [join(folder, name), join(folder, `${name}-floor`)];
     const [file = ''] = await unzip(join(made.folder, `${name}.zip`), ours);
-    const event = await sampleOf(name);
     const environment = {
       ...of.Environment.Variables,
       QUEUE_URL: account.queueUrl,
@@ -66,6 +65,7 @@ export const coldstarts: Benchmark = async ({ short, progress }) => {
     const start = async (task: string): Promise<number> => {
       // What it is to delete must be there each time.
       if (name === 'delete-http') await store();
+      const event = await sampleOf(name);
       const started = performance.now();
       const lambda = await startLambda({
         name: of.FunctionName,
