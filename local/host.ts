@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { Failure } from '../shared/core/failure.ts';
-import { findRoute, type HttpEntry, SECURITY_HEADERS } from '../shared/triggers/http.ts';
+import { findRoute, type HttpEntry, requestTooLarge, SECURITY_HEADERS } from '../shared/triggers/http.ts';
 import { problem } from '../shared/triggers/problem.ts';
 import type { Services } from '../shared/wiring.ts';
+import { admission, type Place } from './admission.ts';
+import { connectionsOf } from './connections.ts';
 import { invocation } from './invocation.ts';
+import { type ListenAt, listen } from './listen.ts';
 
 /** What a function URL takes at the most, in bytes. */
 const MAX_BODY_BYTES = 6 * 1024 * 1024;
@@ -14,25 +15,36 @@ const TIMEOUT_MS = 60_000;
 
 export interface Host {
   readonly url: string;
-  close(): Promise<void>;
+  /**
+   * Stops without losing a request, see `Connections.leave`. `pauseMs`: how long connections without a request are left open first, for
+   * what their callers are about to send; default 0.
+   */
+  close(pauseMs?: number): Promise<void>;
 }
 
-/** One host in front of all HTTP functions: method and path say which. Loopback only. */
+/** One host in front of all HTTP functions: method and path say which. Loopback only. `at`: a port (0: any free one), or a socket handed over. */
 export async function startHost(
   entries: Readonly<Record<string, { readonly kind: string }>>,
   services: Services,
-  port: number,
+  at: ListenAt,
 ): Promise<Host> {
   const functions = Object.entries(entries)
     .filter((each): each is [string, HttpEntry] => each[1].kind === 'http')
     .map(([name, entry]) => ({ name, entry, handler: entry.open(services) }));
 
   const server = createServer((request, response) => {
-    handle(request, response).catch((thrown: unknown) => {
+    const handled = handle(request, response).catch((thrown: unknown) => {
       services.log.error('request failed', { reason: String(thrown) });
       response.destroy();
     });
+    connections.answering(request, response, handled);
   });
+  const connections = connectionsOf(server);
+  const admitted = admission(
+    services.settings.admission,
+    (count) => services.log.warn('requests were turned away to come again', { count }),
+    () => performance.now(),
+  );
   server.requestTimeout = TIMEOUT_MS;
   // What is no HTTP never becomes a request.
   server.on('clientError', (_error, socket) => {
@@ -42,11 +54,21 @@ export async function startHost(
     if (socket.writable) socket.end(`HTTP/1.1 400 Bad Request\r\n${headers.join('')}\r\n`);
     else socket.destroy();
   });
-  await listen(server, port);
-  const { port: actual } = server.address() as AddressInfo;
+  const { url, port } = await listen(server, at);
 
+  /** Before anything is looked at: whoever there is no room for costs next to nothing. */
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const refused = refuse(request, actual, services.settings.cors.origins, services.settings.publicHosts);
+    const place = admitted.enter(request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write');
+    if (!place) return admitted.turnAway(response);
+    try {
+      await serve(request, response, place);
+    } finally {
+      place.leave();
+    }
+  }
+
+  async function serve(request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> {
+    const refused = refuse(request, port, services.settings.cors.origins, services.settings.publicHosts);
     if (refused) return send(response, refused.status, refused.headers ?? {}, refused.body ?? '');
     // HEAD is GET without the body.
     if (request.method === 'HEAD') request.method = 'GET';
@@ -59,12 +81,15 @@ export async function startHost(
     }
     const { name, entry, handler } = picked;
     const maxBytes = entry.options.maxBodyBytes ?? MAX_BODY_BYTES;
-    const body = await readBody(request, maxBytes);
-    if (body === undefined) {
-      const answer = problem(
-        413,
-        `a request may have ${maxBytes} bytes; drop larger manifests into the bucket under manifests/`,
+    const body = await readBody(request, maxBytes, place);
+    if (body === 'no room' || (body !== 'too large' && !(await place.begin()))) return admitted.turnAway(response);
+    if (body === 'too large') {
+      const { matched } = findRoute(
+        entry,
+        asked ?? request.method ?? 'GET',
+        (request.url ?? '/').split('?', 1)[0] ?? '/',
       );
+      const answer = requestTooLarge(maxBytes, matched?.route);
       response.once('finish', () => request.destroy());
       return send(response, answer.status, { ...answer.headers, connection: 'close' }, answer.body ?? '');
     }
@@ -84,13 +109,8 @@ export async function startHost(
   }
 
   return {
-    url: `http://127.0.0.1:${actual}`,
-    close: () =>
-      new Promise<void>((done) => {
-        server.close(() => done());
-        server.closeIdleConnections();
-        setTimeout(() => server.closeAllConnections(), 2_000).unref();
-      }),
+    url,
+    close: (pauseMs = 0) => connections.leave(pauseMs),
   };
 }
 
@@ -111,8 +131,8 @@ function refuse(request: IncomingMessage, port: number, friends: readonly string
   return undefined;
 }
 
-function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return Promise.resolve(undefined);
+function readBody(request: IncomingMessage, maxBytes: number, place: Place): Promise<Buffer | 'too large' | 'no room'> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return Promise.resolve('too large');
   const chunks: Buffer[] = [];
   let size = 0;
   return new Promise((resolve, reject) => {
@@ -120,8 +140,14 @@ function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | 
       size += chunk.byteLength;
       if (size > maxBytes) {
         request.pause();
-        resolve(undefined);
-      } else chunks.push(chunk);
+        resolve('too large');
+      } else if (place.grow(chunk.byteLength)) chunks.push(chunk);
+      else {
+        // What still comes is thrown away.
+        request.removeAllListeners('data');
+        chunks.length = 0;
+        resolve('no room');
+      }
     });
     request.once('end', () => resolve(Buffer.concat(chunks)));
     request.once('error', reject);
@@ -175,16 +201,4 @@ function send(
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   response.writeHead(status, { ...SECURITY_HEADERS, ...headers, 'content-length': String(bytes.byteLength) });
   response.end(bytes);
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((done, fail) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = `Port ${port} is in use. Stop that process, or set PORT (0 is any free one).`;
-      fail(error.code === 'EADDRINUSE' ? new Failure('conflict', taken) : error);
-    });
-    server.listen(port, '127.0.0.1', () => {
-      done();
-    });
-  });
 }

@@ -55,7 +55,7 @@ async function reached(
 ) {
   const bytes = Buffer.byteLength(init.body ?? '');
   const size = `these manifests are ${(bytes / 1024 / 1024).toFixed(1)} MiB together`;
-  const large = `${size}, more than a service takes at once (4 MiB in AWS, 6 MiB on one machine): name fewer, for example those that a pull request changes, or plan beside the data, with DATA_DIR and no service running`;
+  const large = `${size}, more than a service takes at once (4 MiB in AWS, 6 MiB on one machine): name fewer, for example those that a pull request changes or one folder after the other, or plan beside the data, with DATA_DIR and no service running`;
   try {
     const answer = await fetch(`${url}${path}`, init);
     if (answer.status === 413 && bytes > REQUEST_BYTES) throw new Error(large);

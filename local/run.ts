@@ -2,9 +2,30 @@ import { Failure } from '../shared/core/failure.ts';
 import { readSettings } from '../shared/settings.ts';
 import { startRuntime } from './runtime.ts';
 
+/** How long callers may take to send the next request on a connection that they hold; it is answered, and closed. */
+const PAUSE_MS = 1_000;
+
+let stopping = false;
+
 /** `npm start` */
 try {
-  const runtime = await startRuntime(readSettings());
+  const starting = startRuntime(readSettings());
+  // From the start: what connected to a process that is still starting is answered, too.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // An impatient second Ctrl-C ends it at once; nothing acknowledged is lost by that.
+      if (stopping && signal === 'SIGINT') process.exit(130);
+      if (stopping) return;
+      stopping = true;
+      void starting
+        .then((runtime) => runtime.close(PAUSE_MS))
+        .then(
+          () => process.exit(0),
+          () => process.exit(1),
+        );
+    });
+  }
+  const runtime = await starting;
   console.log(`ready ${runtime.url}`);
   const { list, problems } = await runtime.services.deps.targets();
   for (const { name, account } of list)
@@ -23,18 +44,9 @@ Try:
 
 Real vendors: put their credentials into ${relativeTo(runtime.bucket).replace(/bucket$/, 'secrets')}/lineage/<vendor>.json (see README). Stop with Ctrl-C.
 `);
-  let stopping = false;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      // An impatient second Ctrl-C ends it at once; nothing acknowledged is lost by that.
-      if (stopping && signal === 'SIGINT') process.exit(130);
-      if (stopping) return;
-      stopping = true;
-      void runtime.close().then(() => process.exit(0));
-    });
-  }
 } catch (thrown) {
-  console.error(thrown instanceof Failure ? thrown.message : thrown);
+  // What could not be finished because it was stopped is no error.
+  if (!stopping) console.error(thrown instanceof Failure ? thrown.message : thrown);
   process.exitCode = 1;
 }
 

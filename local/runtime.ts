@@ -29,7 +29,11 @@ export interface Runtime {
   readonly services: EmbeddedServices;
   /** Runs one reconcile pass now. */
   reconcile(): Promise<void>;
-  close(): Promise<void>;
+  /**
+   * Serves until everything else has stopped, then answers what came. `pauseMs`: how long connections without a request are left open
+   * then; default 0.
+   */
+  close(pauseMs?: number): Promise<void>;
 }
 
 const RECONCILE_TIMEOUT_MS = 110_000;
@@ -40,9 +44,9 @@ export async function startRuntime(
   options: { readonly log?: Log; readonly metrics?: Metrics } = {},
 ): Promise<Runtime> {
   const dataDir = resolve(settings.dataDir);
-  const closing: (() => Promise<void> | void)[] = [];
-  const close = async () => {
-    for (const step of closing.reverse()) await step();
+  const closing: ((pauseMs: number) => Promise<void> | void)[] = [];
+  const close = async (pauseMs = 0) => {
+    for (const step of closing.reverse()) await step(pauseMs);
   };
   try {
     const lock = lockDataDir(dataDir);
@@ -66,6 +70,13 @@ export async function startRuntime(
     );
     closing.push(() => services.close());
     await services.queue.releaseHeld();
+    // First to serve, last to stop: callers may wait for a short time only.
+    const host = await startHost(
+      entries,
+      services,
+      settings.listenFd === undefined ? settings.port : { fd: settings.listenFd },
+    );
+    closing.push((pauseMs) => host.close(pauseMs));
 
     const worker = startWorker(
       services.queue,
@@ -88,8 +99,6 @@ export async function startRuntime(
       await services.ledger.sweep(Math.floor(Date.now() / 1_000));
     };
     closing.push(every(settings.reconcileEveryMs, reconcile, services.log));
-    const host = await startHost(entries, services, settings.port);
-    closing.push(() => host.close());
 
     const vendors = Object.fromEntries(simulators.map((each) => [each.name, each.url]));
     const runtime = { url: host.url, bucket: services.bucket, vendors };

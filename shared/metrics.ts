@@ -2,7 +2,10 @@ import type { EdgeOutcome } from './converge/status.ts';
 
 type Unit = 'Count' | 'Milliseconds' | 'Seconds';
 
-/** Every number there is, with its unit. `target` says whether it is told per target; what alarms look at is not. */
+/**
+ * Every number there is, with its unit. `target` says whether it is told per target; what alarms look at is not. A `gauge` is how many there
+ * are at a moment: two of them do not add up.
+ */
 export const METRICS = {
   /** Edges by what became of them, as the status document of one convergence says. */
   EdgesRegistered: { unit: 'Count', target: true },
@@ -25,12 +28,13 @@ export const METRICS = {
   BudgetWait: { unit: 'Milliseconds', target: true },
   BudgetSpent: { unit: 'Count', target: true },
   /** What a pass found: it is told with every pass, zeros too. */
-  HeldPlans: { unit: 'Count', target: false },
+  HeldPlans: { unit: 'Count', target: false, gauge: true },
   HeldAge: { unit: 'Seconds', target: false },
   UnknownAge: { unit: 'Seconds', target: false },
   OldestUnsettled: { unit: 'Seconds', target: false },
-  CircuitsOpen: { unit: 'Count', target: false },
-  TargetsUnusable: { unit: 'Count', target: false },
+  /** Told as soon as one opens or closes, too. */
+  CircuitsOpen: { unit: 'Count', target: false, gauge: true },
+  TargetsUnusable: { unit: 'Count', target: false, gauge: true },
   PassesFinished: { unit: 'Count', target: false },
   OwnersFailed: { unit: 'Count', target: false },
   Drifted: { unit: 'Count', target: true },
@@ -41,7 +45,13 @@ export const METRICS = {
   UnexpectedErrors: { unit: 'Count', target: false },
   EventsTurnedAway: { unit: 'Count', target: false },
   ColdStarts: { unit: 'Count', target: false },
-} as const satisfies Readonly<Record<string, { readonly unit: Unit; readonly target: boolean }>>;
+} as const satisfies Readonly<Record<string, Kind>>;
+
+interface Kind {
+  readonly unit: Unit;
+  readonly target: boolean;
+  readonly gauge?: true;
+}
 
 export type MetricName = keyof typeof METRICS;
 /** Those that are told per target. */
@@ -83,8 +93,9 @@ export function gathered(
     const known = held.get(key) ?? { name, target, values: [] };
     held.set(key, known);
     const { values } = known;
+    const { unit, gauge }: Kind = METRICS[name];
     // Counts add up; what was measured keeps its spread, as far as one line of EMF holds it.
-    if (METRICS[name].unit === 'Count' && values.length > 0) values[0] = (values[0] ?? 0) + value;
+    if (unit === 'Count' && gauge === undefined && values.length > 0) values[0] = (values[0] ?? 0) + value;
     else if (values.length < MOST_VALUES) values.push(value);
     else values[Math.floor(values.length / 2)] = Math.max(value, values[Math.floor(values.length / 2)] ?? 0);
   };

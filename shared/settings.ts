@@ -9,6 +9,13 @@ export interface Settings {
   readonly deployment: string;
   /** `PORT` of the local runtime; 0 is any free one. */
   readonly port: number;
+  /**
+   * `LISTEN_FDS`, `LISTEN_PID`: the descriptor of a listening socket that whoever started this process keeps open for it (sd_listen_fds(3),
+   * systemd 252, read 2026-11); then `PORT` is not used. Variables for another process are not for us; without `LISTEN_PID` they are.
+   */
+  readonly listenFd?: number;
+  /** What the local runtime takes in hand at once; all that is more is asked to come again (503). In AWS the platform decides. */
+  readonly admission: AdmissionSettings;
   /** `DATA_DIR`, as given. */
   readonly dataDir: string;
   /** `RECONCILE_EVERY`, given in seconds: time between two reconcile passes. */
@@ -57,6 +64,13 @@ export interface Settings {
   readonly publicHosts: readonly string[];
   /** Present when any of `TABLE`, `BUCKET` and `QUEUE_URL` is set; whether all are is for the wiring to say. */
   readonly aws?: AwsSettings;
+}
+
+export interface AdmissionSettings {
+  /** `REQUESTS_AT_ONCE`: so many requests that change something, and as many that read, are in hand at once. */
+  readonly requests: number;
+  /** `REQUEST_MB_AT_ONCE`, given in units of 1,048,576 bytes: bodies, as they came. One alone may be larger. */
+  readonly bytes: number;
 }
 
 /** Where things are kept in AWS. Region, credentials and endpoints are the SDK's own variables. */
@@ -150,6 +164,8 @@ export function readKey(environment: Environment = process.env): string | undefi
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const DAY_SECONDS = 86_400;
+/** The first descriptor that is handed over: SD_LISTEN_FDS_START. */
+const LISTEN_FD = 3;
 const LOCAL_GRACE_SECONDS = 1;
 const AWS_GRACE_SECONDS = 60;
 
@@ -160,6 +176,9 @@ const MODE = /^[a-z]+(\/[A-Za-z0-9_+=.@-]+)?=(sync|upsert-only|report-only)$/;
 const schema = z.object({
   DEPLOYMENT: text(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'up to 64 letters, digits, - and _').default('local'),
   PORT: number({ from: 0, to: 65_535, whole: true }, '(0 picks a free one)').default(3_000),
+  LISTEN_FDS: text(/^1$/, '1: this service listens at one socket').optional(),
+  REQUESTS_AT_ONCE: number({ from: 1, to: 100_000, whole: true }, 'requests').default(512),
+  REQUEST_MB_AT_ONCE: number({ from: 1, to: 10_000, whole: true }, 'MB').default(64),
   DATA_DIR: text(/^[^\0]+$/, 'a folder').default('.data'),
   RECONCILE_EVERY: number({ from: 0.1, to: DAY_SECONDS }, 'seconds').default(60),
   AUTH: choice(['none', 'required']).default('none'),
@@ -205,7 +224,7 @@ const schema = z.object({
   FLINK_SOURCE_NAMESPACES: text(/^[^\s,/]+(\s*,\s*[^\s,/]+)*$/, 'names of namespaces, separated by commas').optional(),
   FLINK_SOURCE_NAME: text(/^[^\0]{1,300}$/, 'a name, in which * is any text').optional(),
   FLINK_SOURCE_LABEL: text(/^[^=\s][^=]*(=[^=]+)?$/, 'key, key=value or key=one|other').optional(),
-  FLINK_SOURCE_STATUS: upper(['RUNNING', 'CANCELLED', 'FAILED', 'TRANSITIONING', 'FINISHED']).optional(),
+  FLINK_SOURCE_STATUS: choice(['RUNNING', 'CANCELLED', 'FAILED', 'TRANSITIONING', 'FINISHED']).optional(),
   FLINK_SOURCE_TEMPORARY: choice(['contract', 'drop', 'keep']).default('contract'),
   WIRE_DATAPHIN: choice(['keep', 'relay', 'all']).default('relay'),
   WIRE_DATAARTS: choice(['keep', 'relay', 'all']).default('relay'),
@@ -229,9 +248,11 @@ const schema = z.object({
  * The settings of this process, the only place that reads its environment. Variables that are not settings are ignored.
  * Throws `Failure` `invalid` that lists every wrong one with what it may be.
  */
-export function readSettings(environment: Environment = process.env): Settings {
+export function readSettings(environment: Environment = process.env, pid: number = process.pid): Settings {
   const given: Record<string, string> = {};
+  const forOthers = ![undefined, '', String(pid)].includes(environment['LISTEN_PID']?.trim());
   for (const name of Object.keys(schema.shape)) {
+    if (name === 'LISTEN_FDS' && forOthers) continue;
     const value = environment[name]?.trim();
     if (value !== undefined && value !== '') given[name] = value;
   }
@@ -248,6 +269,7 @@ export function readSettings(environment: Environment = process.env): Settings {
   return {
     deployment: values.DEPLOYMENT,
     port: values.PORT,
+    admission: { requests: values.REQUESTS_AT_ONCE, bytes: values.REQUEST_MB_AT_ONCE * 1_048_576 },
     dataDir: values.DATA_DIR,
     reconcileEveryMs: milliseconds(values.RECONCILE_EVERY),
     auth: values.AUTH,
@@ -291,6 +313,7 @@ export function readSettings(environment: Environment = process.env): Settings {
       down: values.WIRE_DOWN,
     },
     publicHosts: values.PUBLIC_HOSTS?.split(',').map((each) => each.trim().toLowerCase()) ?? [],
+    ...(values.LISTEN_FDS === undefined ? {} : { listenFd: LISTEN_FD }),
     ...(values.WEB_URL === undefined ? {} : { webUrl: values.WEB_URL.replace(/(?<!\/)\/+$/, '') }),
     ...(aws === undefined ? {} : { aws }),
   };
@@ -328,35 +351,32 @@ interface Range {
   readonly whole?: boolean;
 }
 
-function number({ from, to, whole = false }: Range, unit: string) {
-  const message = `a ${whole ? 'whole ' : ''}number from ${from} to ${to} ${unit}`;
-  return z
-    .string()
-    .refine(
-      (value) => (whole ? /^\d+$/ : /^\d+(\.\d+)?$/).test(value) && Number(value) >= from && Number(value) <= to,
-      {
-        message,
-      },
-    )
-    .transform(Number);
+/** One schema for each of the next three, however much it checks: this is read at each start, and every further one costs time. */
+function checked<T>(read: (given: string) => T | undefined, message: string) {
+  return z.transform((given: unknown, { issues }): T => {
+    const value = typeof given === 'string' ? read(given) : undefined;
+    if (value === undefined) issues.push({ code: 'custom', input: given, message });
+    return value ?? z.NEVER;
+  });
 }
 
-function choice<const Options extends readonly [string, ...string[]]>(options: Options) {
-  return z.preprocess(
-    (value) => (typeof value === 'string' ? value.toLowerCase() : value),
-    z.enum(options, { message: options.join(' or ') }),
+function number({ from, to, whole = false }: Range, unit: string) {
+  const form = whole ? /^\d+$/ : /^\d+(\.\d+)?$/;
+  return checked(
+    (given) => (form.test(given) && Number(given) >= from && Number(given) <= to ? Number(given) : undefined),
+    `a ${whole ? 'whole ' : ''}number from ${from} to ${to} ${unit}`,
   );
 }
 
-function upper<const Options extends readonly [string, ...string[]]>(options: Options) {
-  return z.preprocess(
-    (value) => (typeof value === 'string' ? value.toUpperCase() : value),
-    z.enum(options, { message: options.join(' or ') }),
+function choice<const Options extends readonly [string, ...string[]]>(options: Options) {
+  return checked<Options[number]>(
+    (given) => options.find((option) => option.toLowerCase() === given.toLowerCase()),
+    options.join(' or '),
   );
 }
 
 function text(pattern: RegExp, message: string) {
-  return z.string().regex(pattern, { message });
+  return checked((given) => (pattern.test(given) ? given : undefined), message);
 }
 
 function milliseconds(seconds: number): number {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { circuitsOpen } from './converge/circuits-open.ts';
 import type { Target, TargetMode, Targets } from './converge/deps.ts';
 import { digest } from './core/digest.ts';
 import { asFailure, Failure } from './core/failure.ts';
@@ -49,6 +50,7 @@ export interface TargetOptions {
 export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promise<Targets> {
   const { ledger, id, simulated = {}, modes = {}, log, metrics, now = Date.now } = options;
   let said = '';
+  let used: readonly Target[] = [];
   const open = new Map<string, { readonly version: string; readonly target: Target }>();
   return async () => {
     const names = new Set([
@@ -78,6 +80,7 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
       }
     }
     tell(list, problems, unknown);
+    used = list;
     return { list, problems };
   };
 
@@ -91,6 +94,15 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
     for (const { target, message } of problems)
       log?.warn('a target cannot be used; nothing is withdrawn there', { target, reason: message });
     for (const name of unknown) log?.warn('a secret belongs to no vendor; is its name right?', { name: PREFIX + name });
+  }
+
+  /** A pass tells them, too; an alarm need not wait for the next one. */
+  async function tellCircuits(): Promise<void> {
+    try {
+      metrics?.add('CircuitsOpen', await circuitsOpen(used, ledger));
+    } catch (thrown) {
+      log?.warn('how many targets refuse us could not be counted', { reason: asFailure(thrown).message });
+    }
   }
 
   async function connect(name: string, vendor: Vendor): Promise<Target> {
@@ -108,7 +120,17 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
     const transport = createTransport(typeof pem === 'string' ? { caPem: pem } : {});
     const budget = budgetOf(secret, real ? vendor.limits : {});
     const { permit } = ledgerBudget({ ledger, account, budget, now, sleep, id });
-    const circuit = ledgerCircuit({ ledger, account, target: name, secret: tagOf(version), now, id, log });
+    const secretTag = tagOf(version);
+    const circuit = ledgerCircuit({
+      ledger,
+      account,
+      target: name,
+      secret: secretTag,
+      now,
+      id,
+      log,
+      changed: tellCircuits,
+    });
     const plain: VendorIo = {
       transport,
       now,

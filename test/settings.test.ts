@@ -6,6 +6,7 @@ describe('settings', () => {
     expect(readSettings({})).toEqual({
       deployment: 'local',
       port: 3_000,
+      admission: { requests: 512, bytes: 67_108_864 },
       dataDir: '.data',
       reconcileEveryMs: 60_000,
       auth: 'none',
@@ -72,6 +73,8 @@ describe('settings', () => {
       FLINK_SOURCE_STATUS: 'running',
       FLINK_SOURCE_TEMPORARY: 'drop',
       MODES: 'dataphin=upsert-only, dataarts/finance=report-only',
+      REQUESTS_AT_ONCE: '100',
+      REQUEST_MB_AT_ONCE: '2',
       PLAN_DAYS: '2',
       WIRE_DATAPHIN: 'All',
       WIRE_DATAARTS: 'keep',
@@ -83,6 +86,7 @@ describe('settings', () => {
     expect(settings).toEqual({
       deployment: 'prod-eu',
       port: 0,
+      admission: { requests: 100, bytes: 2_097_152 },
       dataDir: '/var/lib/lineage functions',
       reconcileEveryMs: 500,
       auth: 'required',
@@ -118,6 +122,17 @@ describe('settings', () => {
       wire: { dataphin: 'all', dataarts: 'keep', flink: 'relay', down: 'forward' },
       publicHosts: ['lineage.example.com', '10.0.0.7:3000'],
     });
+  });
+
+  test('a socket that was handed over is used by the process that it is for, or by whichever comes where none is named', () => {
+    const at = (given: Readonly<Record<string, string>>) => readSettings(given, 4711).listenFd;
+    expect(at({ LISTEN_FDS: '1', LISTEN_PID: '4711' })).toBe(3);
+    expect(at({ LISTEN_FDS: '1' })).toBe(3);
+    expect(at({ LISTEN_FDS: '1', LISTEN_PID: '' })).toBe(3);
+    expect(at({ LISTEN_FDS: '1', LISTEN_PID: '4712' })).toBeUndefined();
+    expect(at({ LISTEN_FDS: '2', LISTEN_PID: '4712' })).toBeUndefined();
+    expect(at({ LISTEN_PID: '4711' })).toBeUndefined();
+    expect(() => at({ LISTEN_FDS: '2', LISTEN_PID: '4711' })).toThrow(/- LISTEN_FDS is "2": give 1/);
   });
 
   test('an empty or blank one counts as not set', () => {

@@ -12,10 +12,12 @@ import { count, problemsOf } from './query.ts';
 
 const MAX_LIMIT = 1_000;
 
-const listing = z.strictObject({
-  after: z.string().max(2_000).optional(),
-  limit: count('limit', MAX_LIMIT, MAX_LIMIT),
-});
+const listing = z.lazy(() =>
+  z.strictObject({
+    after: z.string().max(2_000).optional(),
+    limit: count('limit', MAX_LIMIT, MAX_LIMIT),
+  }),
+);
 
 function read<Shape extends z.ZodType>(schema: Shape, request: Request) {
   const parsed = schema.safeParse(Object.fromEntries(request.query));

@@ -58,19 +58,21 @@ async function keyOf({ secrets }: Services): Promise<string> {
 
 const DAY_S = 86_400;
 
-const body = z.strictObject({
-  dataset: z.string().min(1).max(2_000),
-  direction: z.enum(['upstream', 'downstream', 'both']).default('both'),
-  depth: z.number().int().min(1).max(10).default(2),
-  level: z.enum(['table', 'column']).default('column'),
-  /** Seconds; a week by default, a quarter of a year at most. */
-  expiresIn: z
-    .number()
-    .int()
-    .min(60)
-    .max(92 * DAY_S)
-    .default(7 * DAY_S),
-});
+const body = z.lazy(() =>
+  z.strictObject({
+    dataset: z.string().min(1).max(2_000),
+    direction: z.enum(['upstream', 'downstream', 'both']).default('both'),
+    depth: z.number().int().min(1).max(10).default(2),
+    level: z.enum(['table', 'column']).default('column'),
+    /** Seconds; a week by default, a quarter of a year at most. */
+    expiresIn: z
+      .number()
+      .int()
+      .min(60)
+      .max(92 * DAY_S)
+      .default(7 * DAY_S),
+  }),
+);
 
 /** What a link is to open, or what is wrong with it. */
 export function readLink(bytes: Uint8Array): { value?: z.output<typeof body>; problems: readonly Problem[] } {

@@ -1,4 +1,5 @@
 import type { StatusDocument } from '../../shared/converge/status.ts';
+import { budgetKey, circuitKey, usedOn } from '../../shared/core/account-rows.ts';
 import { asFailure } from '../../shared/core/failure.ts';
 import { etaSeconds } from '../../shared/core/plan-document.ts';
 import { decodeUnit } from '../../shared/core/unit-state.ts';
@@ -43,19 +44,20 @@ export async function vendorStates(
   const { deps, log } = services;
   const known = await configured(services);
   const accounts = [...new Set(known.flatMap(({ account }) => account ?? []))];
-  const keys = accounts.flatMap((account) => [`budget/${account}`, `circuit/${account}`]);
+  const keys = accounts.flatMap((account) => [budgetKey(account), circuitKey(account)]);
   const rows = await deps.ledger.getMany(keys).catch((thrown: unknown) => {
     log.warn('what vendors allow could not be read', { reason: asFailure(thrown).message });
     return new Map<string, never>();
   });
   const today = new Date(deps.now()).toISOString().slice(0, 10);
   return known.map(({ account, limits, ...rest }) => {
-    const taken = rows.get(`budget/${account}`)?.body['taken'] as { day: string; used: number } | undefined;
-    const opened = rows.get(`circuit/${account}`)?.body['opened'] as { reason: string; retryAt: number } | undefined;
-    const used = taken?.day === today ? taken.used : 0;
+    const taken = rows.get(budgetKey(account ?? ''))?.body;
+    const opened = rows.get(circuitKey(account ?? ''))?.body['opened'] as
+      | { reason: string; retryAt: number }
+      | undefined;
+    const used = usedOn(today, taken);
     const waiting = waitingAt(rest.target, statuses);
-    const left = limits?.callsPerDay === undefined ? undefined : Math.max(0, limits.callsPerDay - used);
-    const eta = waiting === 0 ? undefined : etaOf(waiting, limits, left, deps.now());
+    const eta = etaSeconds({ here: waiting }, { here: { ...limits, usedToday: used } }, deps.now());
     return {
       ...rest,
       waiting,
@@ -101,14 +103,4 @@ async function seenInLedger({ deps }: Services): Promise<readonly Known[]> {
 function waitingAt(target: string, statuses: readonly (StatusDocument | undefined)[]): number {
   const edges = statuses.flatMap((status) => status?.edges ?? []);
   return edges.filter((edge) => edge.target === target && edge.outcome === 'pending').length;
-}
-
-/** What is over for today goes on at midnight UTC. */
-function etaOf(waiting: number, limits: Known['limits'], left: number | undefined, now: number): number | undefined {
-  if (limits === undefined) return undefined;
-  const first = left === undefined ? waiting : Math.min(waiting, left);
-  const rest = waiting - first;
-  if (rest === 0) return etaSeconds({ here: first }, { here: { ...limits } });
-  const midnight = Math.ceil((Math.floor(now / 86_400_000 + 1) * 86_400_000 - now) / 1_000);
-  return midnight + (etaSeconds({ here: rest }, { here: limits }) ?? 0);
 }

@@ -13,39 +13,41 @@ const MAX_LIMIT = 1_000;
 export const count = (name: string, most: number, standard: number) =>
   z.coerce.number(`${name} is a whole number`).int(`${name} is a whole number`).min(1).max(most).default(standard);
 
-const text = z.string().trim().min(1).max(2_000).optional();
+const text = z.lazy(() => z.string().trim().min(1).max(2_000).optional());
 
-const parameters = z.strictObject({
-  dataset: z.string().min(1).max(2_000).optional(),
-  /** The other end of a path. */
-  to: z.string().min(1).max(2_000).optional(),
-  /** Part of a name. */
-  q: text,
-  direction: z.enum(['upstream', 'downstream', 'both']).default('both'),
-  depth: z.coerce.number('depth is a whole number').int('depth is a whole number').min(1).max(MAX_DEPTH).optional(),
-  level: z.enum(['table', 'column']).optional(),
-  /** The ledger, a target that is asked live, all of them side by side, or the plan. */
-  from: z
-    .string()
-    .regex(
-      /^(ledger|compare|plan|(flink|dataphin|dataarts)(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)?)$/,
-      'from is ledger, compare, plan, or a target: flink, dataphin, dataarts, dataarts/<account> …',
-    )
-    .default('ledger'),
-  job: text,
-  owner: text,
-  target: text,
-  outcome: z.enum(MARKS as [string, ...string[]]).optional(),
-  table: text,
-  namespace: z.string().min(1).max(500).optional(),
-  temporary: z.enum(['true', 'false']).optional(),
-  format: z.enum(FORMATS).optional(),
-  after: z.string().max(2_000).optional(),
-  limit: z.coerce.number('limit is a whole number').int('limit is a whole number').min(1).max(MAX_LIMIT).optional(),
-  /** Of a signed link. */
-  expires: z.string().max(20).optional(),
-  signature: z.string().max(200).optional(),
-});
+const parameters = z.lazy(() =>
+  z.strictObject({
+    dataset: z.string().min(1).max(2_000).optional(),
+    /** The other end of a path. */
+    to: z.string().min(1).max(2_000).optional(),
+    /** Part of a name. */
+    q: text,
+    direction: z.enum(['upstream', 'downstream', 'both']).default('both'),
+    depth: z.coerce.number('depth is a whole number').int('depth is a whole number').min(1).max(MAX_DEPTH).optional(),
+    level: z.enum(['table', 'column']).optional(),
+    /** The ledger, a target that is asked live, all of them side by side, or the plan. */
+    from: z
+      .string()
+      .regex(
+        /^(ledger|compare|plan|(flink|dataphin|dataarts)(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)?)$/,
+        'from is ledger, compare, plan, or a target: flink, dataphin, dataarts, dataarts/<account> …',
+      )
+      .default('ledger'),
+    job: text,
+    owner: text,
+    target: text,
+    outcome: z.enum(MARKS as [string, ...string[]]).optional(),
+    table: text,
+    namespace: z.string().min(1).max(500).optional(),
+    temporary: z.enum(['true', 'false']).optional(),
+    format: z.enum(FORMATS).optional(),
+    after: z.string().max(2_000).optional(),
+    limit: z.coerce.number('limit is a whole number').int('limit is a whole number').min(1).max(MAX_LIMIT).optional(),
+    /** Of a signed link. */
+    expires: z.string().max(20).optional(),
+    signature: z.string().max(200).optional(),
+  }),
+);
 
 /** Pictures show a little at a time; whoever wants more asks for it. */
 const DEFAULTS: Readonly<Record<'picture' | 'data', { depth: number; limit: number; level: 'table' | 'column' }>> = {

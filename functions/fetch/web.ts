@@ -32,7 +32,7 @@ async function opened(
   return 'refused' in access ? { refused: access.refused } : { by: 'key' };
 }
 
-const overviewQuery = z.object({ after: z.string().max(2_000).optional() });
+const overviewQuery = z.lazy(() => z.object({ after: z.string().max(2_000).optional() }));
 
 export const entry = functionUrl(
   [

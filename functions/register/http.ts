@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Problem } from '../../shared/core/edge.ts';
 import { MAX_BYTES, type Manifest } from '../../shared/core/manifest.ts';
-import { namespacesOf } from '../../shared/core/manifest-namespaces.ts';
 import { formatOf, httpOwner, statusKey } from '../../shared/core/owner-key.ts';
 import { foreignKeys } from '../../shared/core/written-keys.ts';
 import { parse } from '../../shared/parse.ts';
-import { checkNamespaces, checkOwner } from '../../shared/triggers/access.ts';
+import { checkOwner } from '../../shared/triggers/access.ts';
 import { type Answer, functionUrl, json } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
-import { checkStored } from './confined.ts';
+import { checkDeclared, checkStored } from './confined.ts';
 import { manifestOwner, register, type Settled, settle } from './register.ts';
 import { replay, replayQuestion } from './replay.ts';
 import { inTurn } from './turn.ts';
@@ -24,7 +23,7 @@ export const entry = functionUrl([
       const large = tooLarge(body, formatOf(owner));
       if (large) return large;
       await checkStored(owner, caller, services);
-      const check = (manifest: Manifest) => checkNamespaces(caller, namespacesOf(manifest));
+      const check = (manifest: Manifest) => checkDeclared(owner, manifest, caller, services);
       return answerOf(owner, await register(owner, body, services, deadlineMs, check));
     },
   },
@@ -41,7 +40,7 @@ export const entry = functionUrl([
       const stored = format === 'json' ? body : Buffer.from(JSON.stringify(parsed.manifest));
       const owner = httpOwner(parsed.manifest.job ?? createHash('sha256').update(stored).digest('hex'));
       checkOwner(caller, owner);
-      checkNamespaces(caller, namespacesOf(parsed.manifest));
+      await checkDeclared(owner, parsed.manifest, caller, services);
       const foreign = foreignKeys(owner, parsed.manifest);
       if (foreign.length > 0) return answerOf(owner, { problems: foreign });
       const largeAsJson = tooLarge(stored, 'json');

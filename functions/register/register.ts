@@ -2,6 +2,7 @@ import { converge } from '../../shared/converge/converge.ts';
 import { NAMING_KEY } from '../../shared/converge/naming-file.ts';
 import { reportUnreadable } from '../../shared/converge/report.ts';
 import type { StatusDocument } from '../../shared/converge/status.ts';
+import { readJson } from '../../shared/converge/stored-json.ts';
 import { judge } from '../../shared/converge/vanish.ts';
 import type { Problem } from '../../shared/core/edge.ts';
 import { Failure } from '../../shared/core/failure.ts';
@@ -31,14 +32,14 @@ export async function register(
   bytes: Uint8Array,
   services: Services,
   deadlineMs: number,
-  check: (manifest: Manifest) => void = () => {},
+  check: (manifest: Manifest) => Promise<void> = async () => {},
 ): Promise<Settled | { readonly problems: readonly Problem[] }> {
   const format = formatOf(owner);
   const parsed = await (services.deps.parse ?? parse)(bytes, format);
   if ('problems' in parsed) return { problems: parsed.problems };
   const foreign = foreignKeys(owner, parsed.manifest);
   if (foreign.length > 0) return { problems: foreign };
-  check(parsed.manifest);
+  await check(parsed.manifest);
   return store(owner, bytes, services, deadlineMs);
 }
 
@@ -81,8 +82,7 @@ export async function settle(
 }
 
 export async function readStatus(owner: string, services: Services): Promise<StatusDocument | undefined> {
-  const object = await services.deps.manifests.get(statusKey(owner));
-  return object && (JSON.parse(Buffer.from(object.bytes).toString('utf8')) as StatusDocument);
+  return readJson<StatusDocument>(services.deps.manifests, statusKey(owner));
 }
 
 /** An object came or went. The names file concerns every owner, anything else its own. */

@@ -6,17 +6,19 @@ import { archiveKeys, eventOf, readArchived } from '../../shared/intake/archive-
 import { storeEvents } from '../../shared/intake/inbox.ts';
 import type { Services } from '../../shared/wiring.ts';
 
-const time = z.iso.datetime({ offset: true, error: 'is a time with its zone, 2026-11-20T02:00:00Z' });
+const time = z.lazy(() => z.iso.datetime({ offset: true, error: 'is a time with its zone, 2026-11-20T02:00:00Z' }));
 
 /** Which archived events to take in again: those accepted from `since` up to before `until`, of one job or dataset (`namespace/name`) or all. */
-export const replayQuestion = z.strictObject({
-  since: time,
-  until: time.optional(),
-  job: z.string().min(1).max(4_000).optional(),
-  dryRun: z.boolean().default(false),
-  /** The `next` of the answer before. */
-  after: z.string().max(1_024).optional(),
-});
+export const replayQuestion = z.lazy(() =>
+  z.strictObject({
+    since: time,
+    until: time.optional(),
+    job: z.string().min(1).max(4_000).optional(),
+    dryRun: z.boolean().default(false),
+    /** The `next` of the answer before. */
+    after: z.string().max(1_024).optional(),
+  }),
+);
 export type ReplayQuestion = z.output<typeof replayQuestion>;
 
 export interface ReplayAnswer {

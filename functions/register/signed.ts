@@ -3,17 +3,16 @@ import { commit } from '../../shared/converge/commit.ts';
 import { digest } from '../../shared/core/digest.ts';
 import { asFailure, Failure } from '../../shared/core/failure.ts';
 import { MAX_BYTES } from '../../shared/core/manifest.ts';
-import { namespacesOf } from '../../shared/core/manifest-namespaces.ts';
 import { httpOwner, statusKey } from '../../shared/core/owner-key.ts';
 import { foreignKeys } from '../../shared/core/written-keys.ts';
 import { withRoom } from '../../shared/intake/room.ts';
 import { parse } from '../../shared/parse.ts';
-import { type Caller, checkNamespaces, checkOwner } from '../../shared/triggers/access.ts';
+import { type Caller, checkOwner } from '../../shared/triggers/access.ts';
 import { type Answer, json, type Request } from '../../shared/triggers/http.ts';
 import { comeAgain, problem } from '../../shared/triggers/problem.ts';
 import { admitSigned } from '../../shared/triggers/webhook-signature.ts';
 import type { Services } from '../../shared/wiring.ts';
-import { checkStored } from './confined.ts';
+import { checkDeclared, checkStored } from './confined.ts';
 import { inTurn } from './turn.ts';
 
 /** Senders try again for three days (Standard Webhooks, recommended schedule, read 2026-11); a late copy must not bring back what was replaced since. */
@@ -39,7 +38,7 @@ export async function signedManifest(request: Request, services: Services): Prom
   const foreign = foreignKeys(owner, manifest);
   if (foreign.length > 0) return problem(400, 'the manifest has problems; nothing was stored', foreign);
   checkOwner(signed.caller, owner);
-  checkNamespaces(signed.caller, namespacesOf(manifest));
+  await checkDeclared(owner, manifest, signed.caller, services, { ledger: false });
   const { id } = signed;
   const key = id === undefined ? undefined : `webhook/${digest(JSON.stringify([signed.caller.name, id, sha256]))}`;
   try {

@@ -1,7 +1,8 @@
-import { checkOwner } from '../../shared/triggers/access.ts';
+import type { Manifest } from '../../shared/core/manifest.ts';
 import { type Answer, json, type Request } from '../../shared/triggers/http.ts';
 import { problem } from '../../shared/triggers/problem.ts';
 import type { Services } from '../../shared/wiring.ts';
+import { checkDeclared, checkStored } from '../register/confined.ts';
 import { type AdoptReport, adopt, adoptManifest } from './adopt.ts';
 
 /** What `POST /reconcile` with `adopt` names: manifests by key, which are stored, or owners that are stored already; none: all. */
@@ -22,8 +23,9 @@ export async function answerAdoption(order: AdoptOrder, request: Request, servic
   const [first, ...more] = given;
   if (first === undefined || more.length > 0) return problem(400, 'send one manifest at a time; nothing was done');
   const [owner, text] = first;
-  checkOwner(request.caller, owner);
-  const report = await adoptManifest(owner, text, services, deadlineMs);
+  await checkStored(owner, request.caller, services);
+  const check = (manifest: Manifest) => checkDeclared(owner, manifest, request.caller, services);
+  const report = await adoptManifest(owner, text, services, deadlineMs, check);
   if ('problems' in report) return problem(400, 'the manifest has problems; nothing was stored', report.problems);
   return answerOf(report);
 }

@@ -3,6 +3,7 @@ import { converge } from '../../shared/converge/converge.ts';
 import { assumedTargets } from '../../shared/converge/lost-ledger.ts';
 import type { Problem } from '../../shared/core/edge.ts';
 import { asFailure, Failure } from '../../shared/core/failure.ts';
+import type { Manifest } from '../../shared/core/manifest.ts';
 import { formatOf, isOwnerKey } from '../../shared/core/owner-key.ts';
 import { foreignKeys } from '../../shared/core/written-keys.ts';
 import { parse } from '../../shared/parse.ts';
@@ -43,6 +44,7 @@ export async function adoptManifest(
   text: string,
   services: Services,
   deadlineMs: number,
+  check: (manifest: Manifest) => Promise<void> = async () => {},
 ): Promise<AdoptReport | { readonly problems: readonly Problem[] }> {
   const { ledgerCheck: _known, ...deps } = services.deps;
   const bytes = Buffer.from(text);
@@ -50,6 +52,7 @@ export async function adoptManifest(
   if ('problems' in parsed) return parsed;
   const foreign = foreignKeys(owner, parsed.manifest);
   if (foreign.length > 0) return { problems: foreign };
+  await check(parsed.manifest);
   const [unusable] = (await deps.targets()).problems.filter((each) => each.registers);
   if (unusable) {
     const why = `nothing was adopted, because ${unusable.target} cannot be used: ${unusable.message}`;

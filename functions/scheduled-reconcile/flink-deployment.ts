@@ -1,6 +1,8 @@
 import { digest } from '../../shared/core/digest.ts';
+import { canonicalJson } from '../../shared/core/json.ts';
 import { type Declared, lacks, manifestText, readManifest, united } from '../../shared/formats/flink/declaration.ts';
 import { type Flows, flowsOf, type Temporary } from '../../shared/formats/flink/flows.ts';
+import { flinkTable, noteUnnamed } from '../../shared/intake/unnamed.ts';
 import { parse } from '../../shared/parse.ts';
 import type { VendorClient } from '../../shared/vendors/vendor.ts';
 import type { Services } from '../../shared/wiring.ts';
@@ -57,9 +59,13 @@ export async function declareDeployment(
     if (head !== undefined) problem('Flink shows no lineage for it now; what it declared stays');
     return same(before?.content, before?.etag);
   }
+  const tables = new Map(flows.flatMap(({ from, to }) => [from, to]).map((block) => [canonicalJson(block), block]));
   const text = await checked({ job, flows });
   if (text === undefined) return same(before?.content, before?.etag);
   const content = digest(text);
+  // What is declared as it was is no news.
+  const again = content === before?.content;
+  await noteUnnamed([...tables.values()].map(flinkTable), owner, services, { again });
   if (head !== undefined && head.etag === before?.etag && content === before.content) return same(content, head.etag);
 
   const stored = head === undefined ? undefined : await manifests.get(owner);

@@ -8,6 +8,7 @@ import { type Answer, functionUrl, json, type Request } from '../../shared/trigg
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
 import type { Services } from '../../shared/wiring.ts';
+import { checkStored } from '../register/confined.ts';
 import { answerAdoption } from './adopt-answer.ts';
 import { askDeep } from './drift.ts';
 import { passAsked } from './pass.ts';
@@ -15,31 +16,33 @@ import { apply, type PlanOrder, plan } from './plan.ts';
 import { answerOf, answerPlan } from './plan-answer.ts';
 import { reconcile } from './reconcile.ts';
 
-const body = z.strictObject({
-  owners: z
-    .array(z.string().refine(isOwnerKey, "not a manifest's key, e.g. manifests/orders.yaml"))
-    .max(10_000)
-    .optional(),
-  dryRun: z.boolean().optional(),
-  deep: z.boolean().optional(),
-  manifests: z
-    .record(z.string(), z.string())
-    .refine((all) => Object.keys(all).every((key) => key.startsWith('manifests/') && isOwnerKey(key)), {
-      message: 'manifests by key, e.g. manifests/orders.yaml',
-    })
-    .optional(),
-  complete: z.boolean().optional(),
-  plan: z.string().min(1).max(100).optional(),
-  adopt: z.literal(true).optional(),
-  release: z.string().min(1).max(100).optional(),
-  resolve: z
-    .strictObject({
-      edge: z.string().min(1).max(100),
-      as: z.enum(['registered', 'absent']),
-      receipt: z.string().min(1).max(1_000).optional(),
-    })
-    .optional(),
-});
+const body = z.lazy(() =>
+  z.strictObject({
+    owners: z
+      .array(z.string().refine(isOwnerKey, "not a manifest's key, e.g. manifests/orders.yaml"))
+      .max(10_000)
+      .optional(),
+    dryRun: z.boolean().optional(),
+    deep: z.boolean().optional(),
+    manifests: z
+      .record(z.string(), z.string())
+      .refine((all) => Object.keys(all).every((key) => key.startsWith('manifests/') && isOwnerKey(key)), {
+        message: 'manifests by key, e.g. manifests/orders.yaml',
+      })
+      .optional(),
+    complete: z.boolean().optional(),
+    plan: z.string().min(1).max(100).optional(),
+    adopt: z.literal(true).optional(),
+    release: z.string().min(1).max(100).optional(),
+    resolve: z
+      .strictObject({
+        edge: z.string().min(1).max(100),
+        as: z.enum(['registered', 'absent']),
+        receipt: z.string().min(1).max(1_000).optional(),
+      })
+      .optional(),
+  }),
+);
 
 type Body = z.output<typeof body>;
 
@@ -104,6 +107,8 @@ export const entry = functionUrl([
     method: 'POST',
     path: '/reconcile',
     scope: 'reconcile',
+    instead:
+      'plan fewer manifests at once (those that a pull request changes, or one folder after the other), or plan beside the data: npm run plan with DATA_DIR and no service running',
     async handle(request, services) {
       let value: unknown = {};
       try {
@@ -120,7 +125,7 @@ export const entry = functionUrl([
       const { caller } = request;
       const muddled = contradiction(parsed.data);
       if (muddled !== undefined) return problem(400, `${muddled}; nothing was done`);
-      for (const owner of owners ?? []) checkOwner(caller, owner);
+      for (const owner of owners ?? []) await checkStored(owner, caller, services);
       if ((caller.owners ?? caller.namespaces) !== undefined && confinedTo(parsed.data) === undefined) {
         return problem(
           403,

@@ -1,3 +1,4 @@
+import { circuitsOpen } from '../../shared/converge/circuits-open.ts';
 import type { Targets } from '../../shared/converge/deps.ts';
 import type { Services } from '../../shared/wiring.ts';
 import type { Tally } from './tally.ts';
@@ -23,11 +24,5 @@ export async function measurePass(
   metrics.add('OldestUnsettled', seconds(tally.oldest?.unsettled));
   metrics.add('OwnersFailed', tally.failures.length + tally.more.failures);
   metrics.add('TargetsUnusable', targets.problems.length);
-  const guarded = targets.list.filter((each) => each.circuit !== undefined);
-  const rows = await ledger.getMany(guarded.map((each) => `circuit/${each.account}`));
-  const open = guarded.filter(({ account, circuit }) => {
-    const opened = rows.get(`circuit/${account}`)?.body['opened'] as { readonly secret?: unknown } | undefined;
-    return opened !== undefined && opened.secret === circuit?.secret;
-  });
-  metrics.add('CircuitsOpen', open.length);
+  metrics.add('CircuitsOpen', await circuitsOpen(targets.list, ledger));
 }

@@ -1,3 +1,4 @@
+import { restoredAt } from '../../shared/converge/restored.ts';
 import { asFailure } from '../../shared/core/failure.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import type { Services } from '../../shared/wiring.ts';
@@ -8,7 +9,7 @@ import { measurePass } from './pass-metrics.ts';
 import { type ReconcileReport, told } from './reconcile.ts';
 import { type PassReport, passReport, type Reported, writeReport } from './report.ts';
 import { spreadPass } from './spread.ts';
-import { sweepReports, sweepStatuses } from './sweep.ts';
+import { sweepLedger, sweepReports, sweepStatuses } from './sweep.ts';
 import { newTally } from './tally.ts';
 
 /** Shares of a pass's time: reading Flink must leave most of it, tidying up takes what is left. */
@@ -158,7 +159,10 @@ async function report(
     for (const { path, message } of naming.problems ?? []) {
       problems.push({ target: 'naming.yaml', message: `${path === '' ? '' : `${path}: `}${message}` });
     }
-    await writeReport(passReport({ ...input, problems, now: deps.now() }), deps.manifests);
+    const only = targets.list.filter((each) => each.restored).map((each) => each.name);
+    const at = only.length === 0 ? undefined : await restoredAt(deps.ledger);
+    const restored = at === undefined ? {} : { restored: { at, targets: only } };
+    await writeReport(passReport({ ...input, ...restored, problems, now: deps.now() }), deps.manifests);
   } catch (thrown) {
     log.warn('the report of the pass could not be written', { reason: asFailure(thrown).message });
   }
@@ -168,6 +172,7 @@ async function tidyUp(services: Services, deadlineMs: number): Promise<void> {
   try {
     await sweepReports(services, deadlineMs);
     await sweepStatuses(services, deadlineMs);
+    await sweepLedger(services, deadlineMs);
   } catch (thrown) {
     services.log.warn('old reports and statuses stay for now', { reason: asFailure(thrown).message });
   }

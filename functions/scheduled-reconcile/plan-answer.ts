@@ -14,21 +14,23 @@ const PAGE = 1_000;
 const FORMATS = ['json', 'markdown', 'text'] as const;
 type Format = (typeof FORMATS)[number];
 
-const query = z.strictObject({
-  /** `<checksum>.<number of the first change>`, as `next` gives it. */
-  after: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{22}\.\d{1,9}$/, 'not from an earlier answer\'s "next"')
-    .optional(),
-  limit: z
-    .string()
-    .regex(/^[1-9]\d{0,3}$/, `a number from 1 to ${PAGE}`)
-    .refine((value) => Number(value) <= PAGE, `a number from 1 to ${PAGE}`)
-    .transform(Number)
-    .default(PAGE),
-  deep: z.enum(['true', 'false'], { message: 'true or false' }).default('false'),
-  format: z.enum(FORMATS, { message: FORMATS.join(', ') }).optional(),
-});
+const query = z.lazy(() =>
+  z.strictObject({
+    /** `<checksum>.<number of the first change>`, as `next` gives it. */
+    after: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{22}\.\d{1,9}$/, 'not from an earlier answer\'s "next"')
+      .optional(),
+    limit: z
+      .string()
+      .regex(/^[1-9]\d{0,3}$/, `a number from 1 to ${PAGE}`)
+      .refine((value) => Number(value) <= PAGE, `a number from 1 to ${PAGE}`)
+      .transform(Number)
+      .default(PAGE),
+    deep: z.enum(['true', 'false'], { message: 'true or false' }).default('false'),
+    format: z.enum(FORMATS, { message: FORMATS.join(', ') }).optional(),
+  }),
+);
 
 /** `GET /plan?owner&deep&after&limit&format`: a new plan, or with `after` a page of one that was made before. */
 export async function answerPlan(request: Request, services: Services): Promise<Answer> {

@@ -4,6 +4,7 @@ import { assumed } from '../../shared/converge/lost-ledger.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { isOwnerKey } from '../../shared/core/owner-key.ts';
 import type { Services } from '../../shared/wiring.ts';
+import { amendLatest } from './amend.ts';
 import { convergeAll, type Here, passHere, SHORTEST_SLICE_MS } from './here.ts';
 import { spreadPass } from './spread.ts';
 import { newTally, type Tally } from './tally.ts';
@@ -67,6 +68,7 @@ async function chosen(services: Services, here: Here, request: ReconcileRequest)
     const known = owners.filter(isOwnerKey);
     await convergeAll(inTime(known), deps, here);
     left = known.length - tally.owners;
+    if (known.length > 0) await amendLatest({ owners: known, release: request.release, tally }, services);
   }
   // Only when all of them are adopted: whoever is left out would be registered a second time.
   const { outcomes } = tally;

@@ -17,6 +17,8 @@ export function reportMarkdown(report: PassReport): string {
       : [
           `Left for next time: ${text(left.reason)}.${left.after === undefined ? '' : ` Looked at up to ${code(left.after)}.`}`,
         ]),
+    ...list('Done since', report.since ?? [], sinceLine),
+    ...restoredPart(report),
     ...heldPart(report),
     ...list('Targets with problems', report.problems, ({ target, message }) => `${code(target)}: ${text(message)}`),
     ...list(
@@ -39,6 +41,18 @@ export function reportMarkdown(report: PassReport): string {
     ...list('Slowest', report.slowest, ({ owner, ms }) => `${code(owner)}: ${(ms / 1_000).toFixed(1)} s`),
   ];
   return `${parts.join('\n\n')}\n`;
+}
+
+function sinceLine({ at, owners, outcomes, release }: NonNullable<PassReport['since']>[number]): string {
+  const how = Object.entries(outcomes).map(([outcome, count]) => `${text(outcome)} ${count}`);
+  const what = release === undefined ? 'asked for' : `released (${code(release)})`;
+  return `${at}: ${manifestsWord(owners)} ${what}: ${how.join(', ')}`;
+}
+
+function restoredPart({ restored }: PassReport): string[] {
+  if (restored === undefined) return [];
+  const { at, message, resume } = restored;
+  return ['## Restored from a backup', `Since ${at}: ${text(message)}.\n\n    ${resume}`];
 }
 
 function heldPart({ held, more }: PassReport): string[] {

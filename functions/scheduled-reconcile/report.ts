@@ -1,7 +1,9 @@
+import { RESTORED, RESUME } from '../../shared/converge/modes.ts';
+import { writeJson } from '../../shared/converge/stored-json.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import type { Manifests } from '../../shared/manifests/manifests.ts';
 import { reportMarkdown } from './report-markdown.ts';
-import type { Tally } from './tally.ts';
+import type { HeldGroup, Tally } from './tally.ts';
 
 /** Where reports stand: `latest.json`, `latest.md`, and one of each per pass. */
 export const REPORTS = 'status/reconcile/';
@@ -29,12 +31,28 @@ export interface PassReport {
   readonly more: Tally['more'];
   /** Targets that cannot be used, and what is wrong with naming.yaml. */
   readonly problems: readonly { readonly target: string; readonly message: string }[];
+  /** Nothing is sent to these targets, because the ledger was restored from a backup; absent: it was not, or somebody looked at it since. */
+  readonly restored?: {
+    readonly at: string;
+    readonly targets: readonly string[];
+    readonly message: string;
+    /** The command that ends it. */
+    readonly resume: string;
+  };
   /** What verification found at the vendors; absent: none was done. */
   readonly drift?: JsonObject;
   /** What reading Flink brought; absent: it was not read. */
   readonly flink?: JsonObject;
   /** Longest convergences since the pass before, in milliseconds. */
   readonly slowest: Tally['slowest'];
+  /** What persons had done to some owners since then, the latest last; the lists above are as it left them, the counts those of the pass. */
+  readonly since?: readonly {
+    readonly at: string;
+    readonly owners: number;
+    readonly outcomes: Readonly<Record<string, number>>;
+    /** The id of what was released. */
+    readonly release?: string;
+  }[];
   /** What was left for next time, and the last owner that was looked at. */
   readonly left?: { readonly reason: string; readonly after?: string };
 }
@@ -60,13 +78,15 @@ export interface Reported {
   readonly tally: Tally;
   readonly problems: PassReport['problems'];
   readonly failed?: string;
+  /** When the ledger was restored (epoch ms), and the targets that only report because of it. */
+  readonly restored?: { readonly at: number; readonly targets: readonly string[] };
   readonly flink?: JsonObject;
   readonly drift?: JsonObject;
   readonly left?: NonNullable<PassReport['left']>;
 }
 
 export function passReport(input: Reported): PassReport {
-  const { startedAt, now, tally, problems, failed, flink, drift, left } = input;
+  const { startedAt, now, tally, problems, failed, restored, flink, drift, left } = input;
   return {
     startedAt: new Date(startedAt).toISOString(),
     finishedAt: new Date(now).toISOString(),
@@ -75,21 +95,12 @@ export function passReport(input: Reported): PassReport {
     counts: { owners: tally.owners, ...sorted(tally.outcomes) },
     edges: sorted(tally.edges),
     verdicts: sorted(tally.verdicts),
-    held: [...tally.held]
-      .sort((a, b) => a.since - b.since)
-      .map(({ id, since, reason, owners, edges }) => ({
-        id,
-        since: new Date(since).toISOString(),
-        ageSeconds: Math.max(0, Math.round((now - since) / 1_000)),
-        reason,
-        owners,
-        edges,
-        release: { method: 'POST', path: '/reconcile', body: { release: id } },
-      })),
+    held: [...tally.held].sort((a, b) => a.since - b.since).map((group) => heldReport(group, now)),
     attention: tally.attention,
     failures: tally.failures,
     more: tally.more,
     problems,
+    ...(restored === undefined ? {} : { restored: restoredPart(restored) }),
     ...(drift === undefined ? {} : { drift }),
     ...(flink === undefined ? {} : { flink }),
     slowest: tally.slowest,
@@ -97,15 +108,38 @@ export function passReport(input: Reported): PassReport {
   };
 }
 
+/** What waits for a person, with its age now (epoch ms) and the request that releases it. */
+export function heldReport({ id, since, reason, owners, edges }: HeldGroup, now: number): HeldReport {
+  return {
+    id,
+    since: new Date(since).toISOString(),
+    ageSeconds: Math.max(0, Math.round((now - since) / 1_000)),
+    reason,
+    owners,
+    edges,
+    release: { method: 'POST', path: '/reconcile', body: { release: id } },
+  };
+}
+
+function restoredPart({ at, targets }: NonNullable<Reported['restored']>): NonNullable<PassReport['restored']> {
+  const message = `${RESTORED}, so nothing is sent to ${targets.join(', ')} until somebody has looked; ${RESUME}`;
+  return { at: new Date(at).toISOString(), targets, message, resume: 'npm run restore -- --resume' };
+}
+
 /** Writes it as JSON and Markdown under its time, so that the invocations of one pass write one report, and as the latest. */
 export async function writeReport(report: PassReport, manifests: Manifests): Promise<void> {
-  const json = Buffer.from(`${JSON.stringify(report, null, 2)}\n`);
-  const markdown = Buffer.from(reportMarkdown(report));
-  const name = report.startedAt.replaceAll(':', '-');
-  for (const each of [name, 'latest']) {
-    await manifests.put(`${REPORTS}${each}.json`, json, 'application/json');
-    await manifests.put(`${REPORTS}${each}.md`, markdown, 'text/markdown');
-  }
+  await write(report.startedAt.replaceAll(':', '-'), report, manifests);
+  await writeLatest(report, manifests);
+}
+
+/** Only as the latest: the report of a pass stays what it was. */
+export async function writeLatest(report: PassReport, manifests: Manifests): Promise<void> {
+  await write('latest', report, manifests);
+}
+
+async function write(name: string, report: PassReport, manifests: Manifests): Promise<void> {
+  await writeJson(manifests, `${REPORTS}${name}.json`, report, 2);
+  await manifests.put(`${REPORTS}${name}.md`, Buffer.from(reportMarkdown(report)), 'text/markdown');
 }
 
 function sorted(counts: Readonly<Record<string, number>>): Record<string, number> {

@@ -6,6 +6,7 @@ import type { Services } from '../../shared/wiring.ts';
 import { REPORTS } from './report.ts';
 
 const KEY = 'pass/sweep';
+const LEDGER_KEY = 'pass/pieces';
 const DAY_MS = 86_400_000;
 /** Objects removed in one pass; the next one goes on. */
 const REPORTS_AT_ONCE = 200;
@@ -101,6 +102,29 @@ export async function sweepStatuses({ deps, settings, log }: Services, deadlineM
     const object = await deps.manifests.get(statusKey(owner));
     return object && (JSON.parse(Buffer.from(object.bytes).toString('utf8')) as StatusDocument);
   }
+}
+
+/** Once a day, removes pieces of large ledger rows that a process left when it died. Goes on where the last pass ran out of time. */
+export async function sweepLedger({ deps, log }: Services, deadlineMs: number): Promise<void> {
+  const { ledger } = deps;
+  if (ledger.collect === undefined) return;
+  const row = await ledger.get(LEDGER_KEY);
+  const last = row?.body['sweep'] as unknown as Sweep | undefined;
+  if (last !== undefined && last.after === undefined && deps.now() - last.endedAt < DAY_MS) return;
+  const late = () => deps.now() + SLICE_MS > deadlineMs;
+  if (late()) return;
+  let after = last?.after;
+  let removed = 0;
+  do {
+    const before = deps.now() - DAY_MS;
+    const done = await ledger.collect({ before, ...(after === undefined ? {} : { after }) });
+    removed += done.removed;
+    after = done.next;
+  } while (after !== undefined && !late());
+  if (removed > 0) log.info('what unfinished writes had left in the ledger was removed', { rows: removed });
+  const sweep = { ...(after === undefined ? {} : { after }), endedAt: deps.now() };
+  const body = { kind: 'sweep', version: 1, sweep };
+  await commit(ledger, { key: LEDGER_KEY, rev: deps.id(), body }, row?.rev ?? null);
 }
 
 /** The owner and the part that a key below `status/` stands for; undefined for what is no status document. */

@@ -1,5 +1,5 @@
 import type { OwnerState } from '../../shared/converge/owner.ts';
-import type { StatusDocument } from '../../shared/converge/status.ts';
+import { oldestUnknown, type StatusDocument } from '../../shared/converge/status.ts';
 
 /** What a pass has seen so far. Bounded, however many owners there are: it is kept in one row while the pass goes on. */
 export interface Tally {
@@ -15,7 +15,7 @@ export interface Tally {
   readonly attention: { readonly owner: string; readonly state: string }[];
   readonly failures: { readonly owner: string; readonly reason: string }[];
   readonly slowest: { readonly owner: string; readonly ms: number }[];
-  /** Since when (epoch ms) the oldest work is left, and the oldest edge unknown that only a person can tell about. */
+  /** Since when (epoch ms) the oldest work is left, and since when the first edge is unknown that only a person can tell about. */
   oldest?: { unsettled?: number; unknown?: number };
   /** What the lists above had no room for. */
   readonly more: { held: number; attention: number; failures: number };
@@ -70,6 +70,7 @@ export function countStatus(tally: Tally, outcome: string, status: StatusDocumen
   addAll(tally.edges, status.counts);
   countVerdict(tally, status.owner, status.state);
   countTime(tally, status.owner, ms);
+  note(tally, 'unknown', oldestUnknown(status.edges));
   const { id, reason } = status.held ?? {};
   if (typeof id !== 'string') return;
   countHeld(tally, { id, since, reason: String(reason ?? ''), owners: 1, edges: status.counts['held'] ?? 0 });
@@ -77,12 +78,14 @@ export function countStatus(tally: Tally, outcome: string, status: StatusDocumen
 
 /** Counts since when an owner is not settled, or has an edge that only a person can tell about. */
 export function countAge(tally: Tally, state: OwnerState, now = Number.POSITIVE_INFINITY): void {
-  const note = (which: 'unsettled' | 'unknown', since: number | undefined) => {
-    if (since === undefined || since === Number.POSITIVE_INFINITY) return;
-    tally.oldest = { ...tally.oldest, [which]: Math.min(tally.oldest?.[which] ?? since, since) };
-  };
-  if (!state.settled) note('unsettled', state.goal?.since ?? state.vanish?.at ?? state.queued?.at ?? now);
-  if ((state.outcomes?.['unknown'] ?? 0) > 0) note('unknown', state.last?.at);
+  if (!state.settled) note(tally, 'unsettled', state.goal?.since ?? state.vanish?.at ?? state.queued?.at ?? now);
+  // Rows of before it was written down say only when they were looked at last.
+  if ((state.outcomes?.['unknown'] ?? 0) > 0) note(tally, 'unknown', state.unknownSince ?? state.last?.at);
+}
+
+function note(tally: Tally, which: 'unsettled' | 'unknown', since: number | undefined): void {
+  if (since === undefined || since === Number.POSITIVE_INFINITY) return;
+  tally.oldest = { ...tally.oldest, [which]: Math.min(tally.oldest?.[which] ?? since, since) };
 }
 
 /** How it ends for owners about which nothing is left to do, whatever their rows said before. */

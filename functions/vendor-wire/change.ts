@@ -1,10 +1,12 @@
 import { asFailure, Failure } from '../../shared/core/failure.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
+import type { Manifest } from '../../shared/core/manifest.ts';
 import { parse } from '../../shared/parse.ts';
 import type { WireMode } from '../../shared/settings.ts';
 import { type Caller, checkOwner } from '../../shared/triggers/access.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { erase } from '../delete/delete.ts';
+import { checkDeclared } from '../register/confined.ts';
 import { settle } from '../register/register.ts';
 import { inTurn, type Remembered } from '../register/turn.ts';
 import { forgetKept, rememberKept } from './kept.ts';
@@ -47,6 +49,8 @@ export async function change(wanted: Change, services: Services, deadlineMs: num
     const before = await deps.manifests.get(owner);
     const known = before && documentOf(owner, before.bytes);
     const next = wanted.next(known);
+    const declared = next.document ?? known;
+    if (declared !== undefined) await checkDeclared(owner, declared as unknown as Manifest, wanted.caller, services);
     if (next.document !== undefined) await checked(next.document, services);
     const askedAt = deps.now();
     const converge = (until: number) => settle(owner, services, until, { askedAt });

@@ -10,7 +10,7 @@ import { decodeOwner, newOwner, type OwnerState, ownerKey } from './owner.ts';
 import { type Decided, decisionDigest } from './owner-digest.ts';
 import { announce, reportLost } from './report.ts';
 import { settleUnits } from './settle.ts';
-import { vanishVerdicts } from './vanish.ts';
+import { standingOf } from './vanish.ts';
 import {
   type Converged,
   type ConvergeRequest,
@@ -149,12 +149,11 @@ async function awaitVerdicts(state: OwnerState, row: Row | undefined, targets: T
   // Whoever waits holds no lease: the convergence that comes with the verdict must find the owner free.
   const { lease, watched: _w, ...free } = state;
   const vanish = state.vanish ?? { id: deps.id(), at: deps.now() };
-  if (!state.vanish || lease?.token === work.token) {
-    const marked = ownerRow({ ...free, vanish, settled: false }, deps);
-    if (!(await commit(deps.ledger, marked, row.rev))) return 'again';
-    return (await vanishVerdicts(request.owner, vanish, edges, deps)) ? 'again' : 'waiting';
-  }
-  return (await vanishVerdicts(request.owner, vanish, edges, deps)) ?? 'waiting';
+  const { verdicts, waits, noted } = await standingOf(request.owner, vanish, edges.keys(), deps);
+  if (verdicts) return verdicts;
+  if (noted && lease?.token !== work.token) return 'waiting';
+  const marked = ownerRow({ ...free, vanish: { ...vanish, waits }, settled: false }, deps);
+  return (await commit(deps.ledger, marked, row.rev)) ? 'waiting' : 'again';
 }
 
 /** How many edges each account would lose with a vanished owner, as far as that has to be judged. */

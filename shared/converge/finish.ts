@@ -8,6 +8,7 @@ import type { Desired } from './desired.ts';
 import { onItsWay } from './due.ts';
 import { decodeOwner, type OwnerState, ownerKey } from './owner.ts';
 import { report } from './report.ts';
+import { oldestUnknown } from './status.ts';
 import type { UnitResult } from './unit.ts';
 import { briefLease, type Converged, goalHash, MAX_DELAY_MS, ownerRow, save, type Work } from './work.ts';
 
@@ -69,7 +70,17 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
 
   let next: OwnerState | undefined;
   if (settled) {
-    const { vanish: _v, explicit, claimed: _c, goal: _g, awaited: _a, adopt: _ours, ...calm } = common;
+    const {
+      vanish: _v,
+      explicit,
+      claimed: _c,
+      goal: _g,
+      awaited: _a,
+      adopt: _ours,
+      unknownSince: _u,
+      ...calm
+    } = common;
+    const since = oldestUnknown(status.edges);
     const ids = await save(units, work);
     next = {
       ...calm,
@@ -82,6 +93,7 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
       counts,
       configured: decision.configured,
       outcomes: status.counts,
+      ...(since === undefined ? {} : { unknownSince: since }),
       ...(targets.problems.length === 0 ? {} : { awaited: targets.problems.map((each) => each.target) }),
       tries: 0,
     };

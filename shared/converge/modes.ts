@@ -5,8 +5,9 @@ import type { Target, Targets } from './deps.ts';
 import type { DesiredUnit } from './desired.ts';
 import { capabilitiesOf, tasksOf, withWish } from './task.ts';
 
-const RESTORED = 'the ledger was restored from a backup';
-const RESUME = 'look at npm run plan, then npm run restore -- --resume';
+export const RESTORED = 'the ledger was restored from a backup';
+/** What ends that. */
+export const RESUME = 'look at npm run plan, then npm run restore -- --resume';
 
 /** Units of a decision that are kept because of their target's mode, and for no other reason. */
 export function keptByMode(decision: Pick<Decision, 'kept' | 'states'>, targets: Targets): string[] {
@@ -23,6 +24,11 @@ export function changesUnsent(wanted: DesiredUnit, state: UnitState | undefined,
   const { name, restored } = wanted.target;
   if (restored) return `${RESTORED}, so nothing is sent; ${RESUME}`;
   return `${name} is report-only, so nothing is sent; it is brought up to date once MODES says ${name}=sync`;
+}
+
+/** Why a report-only target is not asked to do anything, where there is nothing to do either. */
+export function reportOnly({ name, restored }: Target): string {
+  return restored ? `${name} is report-only, because ${RESTORED}; ${RESUME}` : `${name} is report-only`;
 }
 
 /** Why an edge that nobody declares any more stays at a target. */

@@ -24,6 +24,8 @@ export interface OwnerState {
   readonly configured: readonly string[];
   /** Edges per outcome of its status document, when last settled. */
   readonly outcomes?: Readonly<Record<string, number>>;
+  /** Since when (epoch ms) the first of its unknown edges is unknown, when last settled; absent: none is. */
+  readonly unknownSince?: number;
   /** Targets that could not be used when last settled: meeting them again is no first contact. */
   readonly awaited?: readonly string[];
   readonly held?: Held;
@@ -32,7 +34,7 @@ export interface OwnerState {
   /** Released by a person: these and no others may be withdrawn. */
   readonly allowed?: StoredIds;
   /** The object is gone and the owner waits for a verdict of this id. */
-  readonly vanish?: { readonly id: string; readonly at: number };
+  readonly vanish?: Vanish;
   /** The object is gone, and what that withdraws has been judged, once and for all, at these accounts. */
   readonly judged?: readonly string[];
   /** A person says that others have registered what it declares: its first convergence counts it as done, without a call. */
@@ -51,6 +53,14 @@ export interface OwnerState {
   readonly queued?: Queued;
   /** How its last convergence ended: when, how long it took, and what the status document says. */
   readonly last?: { readonly at: number; readonly ms: number; readonly state: string };
+}
+
+/** The object was seen to be gone. */
+export interface Vanish {
+  readonly id: string;
+  readonly at: number;
+  /** By account, those that vanish together with it and are judged with it: the wave it joined (`Wave`). */
+  readonly waits?: Readonly<Record<string, string>>;
 }
 
 /** The mark of a message that is on its way, for one goal. It ends by time, should the message be lost. */

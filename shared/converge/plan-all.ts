@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import { budgetKey, usedOn } from '../core/account-rows.ts';
 import { columnsOf } from '../core/claims.ts';
 import { digest } from '../core/digest.ts';
 import { Failure } from '../core/failure.ts';
@@ -12,7 +13,7 @@ import {
   planDocument,
 } from '../core/plan-document.ts';
 import type { UnitState } from '../core/unit-state.ts';
-import type { ConvergeDeps } from './deps.ts';
+import type { ConvergeDeps, Targets } from './deps.ts';
 import { NAMING_KEY } from './naming-file.ts';
 import type { OwnerFound } from './owner-pages.ts';
 import { everyOwner, isGone, ownersFound } from './owners-found.ts';
@@ -80,8 +81,6 @@ export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promis
       stands[study.owner] = standingOf(study.state);
     }
   }
-  const budgets: Record<string, PlanBudget> = {};
-  for (const { name, budget } of targets.list) if (budget) budgets[name] = budget;
   return planDocument({
     at: new Date(deps.now()).toISOString(),
     owners: studied.owners,
@@ -90,7 +89,7 @@ export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promis
     problems,
     notes: drift.notes,
     calls,
-    budgets,
+    budgets: await budgetsOf(targets, calls, deps),
     digests,
     settled: digest([...studied.quiet, ...standing].sort().join()),
     ...(request.hypothetical ? {} : { standing: stands }),
@@ -98,6 +97,21 @@ export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promis
     ...(context.deep ? { deep: true } : {}),
     ...(request.hypothetical ? { hypothetical: true } : {}),
   });
+}
+
+/** What the accounts allow, and what of it is spent already. One read, where there are calls to be made and a day has a limit. */
+async function budgetsOf(
+  { list }: Targets,
+  calls: Readonly<Record<string, number>>,
+  { ledger, now }: ConvergeDeps,
+): Promise<Record<string, PlanBudget>> {
+  const daily = list.filter(({ name, budget }) => budget?.callsPerDay !== undefined && (calls[name] ?? 0) > 0);
+  const rows = daily.length === 0 ? undefined : await ledger.getMany(daily.map(({ account }) => budgetKey(account)));
+  const today = new Date(now()).toISOString().slice(0, 10);
+  const budgets: Record<string, PlanBudget> = {};
+  for (const { name, account, budget } of list)
+    if (budget) budgets[name] = { ...budget, usedToday: usedOn(today, rows?.get(budgetKey(account))?.body) };
+  return budgets;
 }
 
 interface Studied {

@@ -27,12 +27,12 @@ export async function foreseenVerdicts(
     for (const found of all) {
       const edges = atStake(found).get(account);
       if (edges === undefined || !found.row) continue;
-      const judged = vanished.verdicts[found.owner];
-      if (judged && judged.id === decodeOwner(found.row).vanish?.id) put(found.owner, account, judged);
+      const judged = await vanished.verdictOf(found.owner, decodeOwner(found.row).vanish);
+      if (judged) put(found.owner, account, judged);
       else waiting.push({ owner: found.owner, edges });
     }
     if (waiting.length === 0) continue;
-    const known = Object.keys(vanished.owners).length > 0 ? vanished.targetEdges : await countEdges(account, deps);
+    const known = vanished.wave?.targetEdges ?? (await countEdges(account, deps));
     const losing = waiting.filter((each) => each.edges > 0);
     const edges = losing.reduce((sum, each) => sum + each.edges, 0);
     const judgement = judgeVanished({ owners: losing.length, edges, targetEdges: known }, deps.settings.policy);

@@ -7,7 +7,7 @@ import { edgeMetric } from '../metrics.ts';
 import type { Decision } from './decide.ts';
 import type { ConvergeDeps, Target, Targets } from './deps.ts';
 import type { Desired } from './desired.ts';
-import { changesUnsent, keptByMode, withdrawalUnsent } from './modes.ts';
+import { changesUnsent, keptByMode, reportOnly, withdrawalUnsent } from './modes.ts';
 import {
   type EdgeStatus,
   edgesOf,
@@ -127,9 +127,7 @@ function heldByMode(decision: Decision, owner: string, targets: Targets, kept: R
     const state = decision.states.get(unit.id);
     const reason = changesUnsent({ unit, target }, state, owner);
     const named = { ...unit, vendor: target.vendor.name, target: target.name };
-    return reason === undefined
-      ? plain(named, 'unchanged', `${target.name} is report-only`)
-      : plain(named, 'held', reason);
+    return reason === undefined ? plain(named, 'unchanged', reportOnly(target)) : plain(named, 'held', reason);
   });
   const byAccount = new Map(targets.list.map((target) => [target.account, target]));
   const declared = new Set(decision.reported.map((each) => each.unit.id));

@@ -1,13 +1,14 @@
 import { wish } from '../core/claims.ts';
 import type { Problem } from '../core/edge.ts';
 import { answerOf, type VendorAnswer } from '../core/failure.ts';
-import type { Json, JsonObject } from '../core/json.ts';
+import type { JsonObject } from '../core/json.ts';
 import { has, positions, without } from '../core/mask.ts';
 import { statusKey } from '../core/owner-key.ts';
 import { adopted } from '../core/transition.ts';
 import type { UnitState, UnitTable } from '../core/unit-state.ts';
 import type { Manifests } from '../manifests/manifests.ts';
 import type { UnresolvedEdge } from './desired.ts';
+import { writeJson } from './stored-json.ts';
 import type { UnitResult } from './unit.ts';
 
 export type EdgeOutcome =
@@ -29,6 +30,8 @@ export interface EdgeStatus {
   readonly outcome: EdgeOutcome;
   readonly reason?: string;
   readonly receipt?: string;
+  /** Of an unknown edge: from when on nothing can come of its call any more (ISO 8601), and only a person can tell. */
+  readonly since?: string;
   /** What the vendor answered, where that is why. */
   readonly answer?: VendorAnswer;
 }
@@ -95,10 +98,12 @@ export function edgesOf(
   if (state === undefined) return [];
   const { outcome, reason } = outcomeOf(result, state, context);
   const receipt = receiptOf(state);
+  const since = outcome === 'unknown' && !result.open ? unknownSince(state) : undefined;
   const answer = BAD.has(outcome) ? answerBehind(result, state) : undefined;
   const rest = {
     ...(reason === undefined ? {} : { reason }),
     ...(receipt === undefined ? {} : { receipt }),
+    ...(since === undefined ? {} : { since }),
     ...(answer === undefined ? {} : { answer }),
   };
   return state.from.flatMap((from) =>
@@ -152,14 +157,16 @@ function outcomeOf(
       if (result.done.reason !== undefined) return { outcome: 'held', reason: result.done.reason };
       const { conflicts } = wish(state);
       if (conflicts.length > 0) return { outcome: 'conflict', reason: conflictReason(state, conflicts) };
-      const reason = adopted(state)
+      const standing = adopted(state)
         ? 'adopted: it was there before, so it is never deleted'
         : leftovers(state, context.hint);
+      const said = [standing, result.done.unread].filter((each) => each !== undefined);
+      const reason = said.length === 0 ? undefined : said.join('; ');
       const outcome = (state.changedAt ?? 0) >= context.since ? 'registered' : 'unchanged';
       return reason === undefined ? { outcome } : { outcome, reason };
     }
     case 'gone':
-      return { outcome: 'deleted' };
+      return { outcome: 'deleted', ...(result.done.unread === undefined ? {} : { reason: result.done.unread }) };
     case 'left-behind':
       if (state.nodes.length === 0 && state.uncertain.length > 0)
         return { outcome: 'unknown', reason: unknownReason(state) };
@@ -173,7 +180,7 @@ function outcomeOf(
 
 function conflictReason(state: UnitState, conflicts: readonly string[]): string {
   const owners = Object.keys(state.claims).sort();
-  return `${conflicts.join(', ')} differ between ${owners.slice(0, 4).join(', ')}; ${owners[0]} counts`;
+  return `${conflicts.join(', ')} ${conflicts.length === 1 ? 'differs' : 'differ'} between ${owners.slice(0, 4).join(', ')}; ${owners[0]} counts`;
 }
 
 /** What a vendor that cannot delete still shows besides what is wanted: name by name, so that nobody removes the wrong one. */
@@ -184,7 +191,12 @@ function leftovers(state: UnitState, hint: string): string | undefined {
   const extra = positions(without(current.mask, wish(state).mask)).length;
   const said: string[] = [];
   if (superseded.length > 0) said.push(`superseded and still there: ${superseded.join(', ')}; keep ${current.receipt}`);
-  if (extra > 0) said.push(`${extra} column edge(s) that are no longer declared stay`);
+  if (extra > 0)
+    said.push(
+      extra === 1
+        ? '1 column edge that is no longer declared stays'
+        : `${extra} column edges that are no longer declared stay`,
+    );
   return said.length === 0 ? undefined : `${said.join('. ')}. ${hint}`;
 }
 
@@ -202,6 +214,18 @@ function waitingReason(state: UnitState, until: number): string {
 function unknownReason(state: UnitState): string {
   const tables = `${state.from.map((table) => table.name).join(', ')} -> ${state.to.map((table) => table.name).join(', ')}`;
   return `the vendor may have created it, but no trustworthy answer came, and a second one could not be removed. Look there for ${tables}; then say what you found: npm run resolve -- ${state.id} --registered, or --resend if it is not there`;
+}
+
+/** From the calls themselves, so that it is the same however often the unit is looked at. */
+function unknownSince({ uncertain }: UnitState): string | undefined {
+  if (uncertain.length === 0) return undefined;
+  return new Date(Math.min(...uncertain.map((each) => each.until))).toISOString();
+}
+
+/** Since when (epoch ms) the first of these edges is unknown. They come worst first, so the first part of a long document has them. */
+export function oldestUnknown(edges: readonly EdgeStatus[]): number | undefined {
+  const times = edges.flatMap(({ since }) => (since === undefined ? [] : [Date.parse(since)]));
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 /** RequestId of the last call, or the qualified name of the node. */
@@ -252,12 +276,8 @@ export async function writeStatus(manifests: Manifests, document: StatusDocument
   for (let start = EDGES_PER_DOCUMENT; start < document.edges.length; start += EDGES_PER_DOCUMENT) {
     const part = statusKey(document.owner, rest.length + 2);
     const edges = document.edges.slice(start, start + EDGES_PER_DOCUMENT);
-    await put(manifests, part, {
-      owner: document.owner,
-      at: document.at,
-      part: rest.length + 2,
-      edges,
-    } as unknown as Json);
+    const { owner, at } = document;
+    await writeJson(manifests, part, { owner, at, part: rest.length + 2, edges }, 2);
     rest.push(part);
   }
   const first: StatusDocument = {
@@ -265,10 +285,6 @@ export async function writeStatus(manifests: Manifests, document: StatusDocument
     edges: document.edges.slice(0, EDGES_PER_DOCUMENT),
     ...(rest.length > 0 ? { parts: rest } : {}),
   };
-  await put(manifests, key, first as unknown as Json);
+  await writeJson(manifests, key, first, 2);
   return first;
-}
-
-async function put(manifests: Manifests, key: string, value: Json): Promise<void> {
-  await manifests.put(key, Buffer.from(`${JSON.stringify(value, null, 2)}\n`), 'application/json');
 }

@@ -1,7 +1,7 @@
 import { columnsOf, compact, wish } from '../core/claims.ts';
 import { readBack } from '../core/drift.ts';
 import { answerOf, asFailure, type Failure } from '../core/failure.ts';
-import { type Capabilities, nextStep, type Step, type Verdict } from '../core/plan.ts';
+import { type Capabilities, nextStep, type Step } from '../core/plan.ts';
 import {
   dropped,
   failing,
@@ -12,88 +12,28 @@ import {
   proved,
   refusedBy,
   succeeded,
+  trusted,
   uncertain,
 } from '../core/transition.ts';
 import { decodeUnit, type Intent, newUnit, type UnitState } from '../core/unit-state.ts';
 import { BUDGET_SPENT } from '../http/budget.ts';
-import { CIRCUIT_OPEN } from '../http/circuit.ts';
 import type { Row } from '../ledger/ledger.ts';
 import type { Receipt } from '../vendors/vendor.ts';
 import { commit } from './commit.ts';
-import type { ConvergeDeps, Target } from './deps.ts';
 import { capabilitiesOf, type UnitTask, withWish } from './task.ts';
 import { unitKey, unitRow } from './unit-row.ts';
+import { NO_TIME, OWN_RULES, opened, shutFor, timeLeft, type UnitContext, type UnitResult } from './unit-turn.ts';
 import { vendorReads } from './vendor-reads.ts';
 
-/** How far a unit got. `open` means: come back, not before `until` if given. */
-export interface UnitResult {
-  readonly id: string;
-  readonly target: string;
-  readonly state?: UnitState;
-  readonly done?: { readonly verdict: Verdict; readonly reason?: string };
-  readonly open?: {
-    readonly until?: number;
-    readonly reason: string;
-    readonly failure?: Failure;
-    /** Nothing went wrong: its turn has not come, for want of time or of budget. */
-    readonly waiting?: boolean;
-    /** Another convergence is at work on it, and may be dead. */
-    readonly busy?: boolean;
-  };
-  /** A vendor call of this convergence was about it. */
-  readonly called: boolean;
-  /** False while the owner's wish is not in the ledger yet. */
-  readonly claimed: boolean;
-}
+export type { UnitContext, UnitResult } from './unit-turn.ts';
 
-/** What the units of one convergence share. */
-export interface UnitContext {
-  readonly deps: ConvergeDeps;
-  readonly token: string;
-  readonly leaseUntil: number;
-  /** Hard end of the invocation. */
-  readonly deadlineMs: number;
-  /** When a person asked for this; what was refused before is tried again. */
-  readonly askedAt?: number;
-  /** Targets that refused our credentials during this convergence, or whose budget has no call left for it. */
-  readonly shut: Map<string, Failure>;
-  /** Circuits looked at so far. */
-  readonly circuits: Map<Target, Promise<void>>;
-}
-
-const NO_TIME = 'its turn has not come in this run; the next one goes on with it by itself, within seconds';
-
-/** Nothing was sent, because our own rules forbid it now. */
-const OWN_RULES: ReadonlySet<string | undefined> = new Set([BUDGET_SPENT, CIRCUIT_OPEN]);
-
-/** Why the target must not be called now. Reads its circuit once per convergence. */
-async function shutFor({ target }: UnitTask, context: UnitContext): Promise<Failure | undefined> {
-  const { circuit } = target;
-  if (circuit) {
-    const looked = context.circuits.get(target) ?? circuit.look(context.askedAt);
-    context.circuits.set(target, looked);
-    await looked;
-  }
-  return context.shut.get(target.name) ?? circuit?.refusal();
-}
+/** So often a change is tried to be read back while reading fails, later and later each time; then the vendor's answers are believed. */
+const MOST_UNREAD = 10;
 
 /** Whether what was found says which of the creates in doubt was carried out. */
 function tells({ uncertain: doubts }: UnitState, found: readonly string[]): boolean {
   const contents = new Set(doubts.map((each) => `${each.mask} ${each.options}`));
   return found.length === 0 || found.length >= doubts.length || contents.size === 1;
-}
-
-/** When nothing was sent by our own rules, they say when to come back. */
-function opened(failure: Failure, now: number): NonNullable<UnitResult['open']> {
-  const { message: reason, code, retryAfterMs = 0 } = failure;
-  if (!OWN_RULES.has(code) || failure.maybeApplied) return { reason, failure };
-  return { reason, failure, until: now + retryAfterMs, ...(code === BUDGET_SPENT ? { waiting: true } : {}) };
-}
-
-/** Whether a further vendor call could still finish before the deadline. */
-function timeLeft(context: UnitContext): boolean {
-  const { deps, deadlineMs } = context;
-  return deps.now() + Math.min(deps.settings.callBudgetMs, 5_000) + deps.settings.ledgerTimeoutMs < deadlineMs;
 }
 
 /**
@@ -105,7 +45,8 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
   const { vendor } = task.target;
   const createOnly = !vendor.abilities.withdraw;
   let unreadable = false;
-  const can: Capabilities = { ...capabilitiesOf(task.target), verify: task.target.client.verify !== undefined };
+  let unread: string | undefined;
+  const can: Capabilities = capabilitiesOf(task.target);
   const result = (rest: Omit<UnitResult, 'id' | 'target' | 'called' | 'claimed'>, claimed = true): UnitResult => ({
     id: task.id,
     target: task.target.name,
@@ -129,7 +70,7 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       return result({ state: stored, open }, false);
     }
     const before = folded(stored ?? newUnit((task.want as NonNullable<UnitTask['want']>).origin), createOnly);
-    let state = withWish(asked(before), task);
+    let state = withWish(asked(can.verify ? before : trusted(before)), task);
     let step = nextStep(state, { ...can, locate: can.locate && !unreadable }, deps.now());
     if (step.do === 'look') {
       const shut = await shutFor(task, context);
@@ -154,14 +95,26 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       const shut = await shutFor(task, context);
       if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
       const found = await reads.lookBack(state);
-      if (found && 'failure' in found && found.failure.retryable) return writeClaim(state, before, step, found.failure);
-      state = readBack(state, found && 'failure' in found ? undefined : found, deps.now());
+      if ('failure' in found) {
+        const { failure } = found;
+        // What only waits for its turn is no reason to give up.
+        if (OWN_RULES.has(failure.code) || failure.kind === 'throttled')
+          return writeClaim(state, before, step, failure);
+        const times = (state.unread ?? 0) + 1;
+        if (failure.retryable && times < MOST_UNREAD) {
+          return writeClaim({ ...state, unread: times }, before, step, failure);
+        }
+        unread = `what ${vendor.title} shows of it could not be read back, so its answers are believed: ${failure.message}`;
+      }
+      const keep = can.keep === true;
+      state = readBack(state, 'failure' in found ? undefined : found, { at: deps.now(), keep });
       step = nextStep(state, can, deps.now());
     }
     if (step.do !== 'register' && step.do !== 'withdraw') {
       if (state !== stored && !(await put(state))) continue;
       if (step.do === 'wait') return result({ state, open: { until: step.until, reason: step.reason } });
-      return result({ state, done: step as Extract<Step, { do: 'nothing' }> });
+      const done = step as Extract<Step, { do: 'nothing' }>;
+      return result({ state, done: unread === undefined ? done : { ...done, unread } });
     }
     const shut = await shutFor(task, context);
     if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
@@ -173,7 +126,7 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       mask: step.mask,
       cascade: step.do === 'withdraw' && step.cascade,
       until,
-      ...(step.do === 'register' && step.part ? { part: true } : {}),
+      ...(step.part && can.verify ? { part: true } : {}),
     });
     const lease = { token: context.token, until: context.leaseUntil, step: deps.id() };
     state = { ...state, intent, lease };
@@ -226,9 +179,11 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
   async function writeClaim(state: UnitState, before: UnitState, step: Step, failure?: Failure): Promise<UnitResult> {
     const open = failure ? opened(failure, deps.now()) : { reason: NO_TIME, until: deps.now(), waiting: true };
     const { intent: _unsent, ...claimed } = state;
-    const kept = (claimed.claims === before.claims && row !== undefined) || (await put(claimed));
-    const unread = step.do === 'look' && failure && !OWN_RULES.has(failure.code);
-    const reason = unread ? `presence could not be read: ${open.reason}` : open.reason;
+    const same = claimed.claims === before.claims && claimed.unread === before.unread && row !== undefined;
+    const kept = same || (await put(claimed));
+    const what = step.do === 'look' ? 'presence' : step.do === 'verify' ? 'what came of it' : undefined;
+    const said = what !== undefined && failure && !OWN_RULES.has(failure.code);
+    const reason = said ? `${what} could not be read: ${open.reason}` : open.reason;
     return result({ state: claimed, open: { ...open, reason } }, kept);
   }
 

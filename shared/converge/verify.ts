@@ -116,7 +116,9 @@ async function unitsOf(ids: readonly string[], deps: ConvergeDeps): Promise<Unit
 /** Something of ours is believed to be there, nobody works on it, and no call can take effect any more that would change it. */
 function isCalm(state: UnitState, deps: ConvergeDeps): boolean {
   const now = deps.now();
-  if (state.intent || state.lease || state.unproved !== undefined) return false;
+  if (state.intent || state.lease) return false;
+  // It is about to be read back, unless the change came to an end before.
+  if (state.unproved !== undefined && !state.refusal) return false;
   if (state.uncertain.some((each) => now < each.until)) return false;
   return (
     (state.shown !== NONE || state.nodes.length > 0 || isUnshown(state)) &&

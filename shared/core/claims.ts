@@ -94,7 +94,8 @@ const LONG = 200;
 
 /** Forgets column edges that nothing refers to any more, so that rows do not grow with history. */
 export function compact(state: UnitState): UnitState {
-  let used = state.shown | state.maybe | (state.foreign ?? NONE) | (state.past ?? NONE) | (state.intent?.mask ?? NONE);
+  const { foreign = NONE, past = NONE, taken = NONE } = state;
+  let used = state.shown | state.maybe | foreign | past | taken | (state.intent?.mask ?? NONE);
   for (const each of Object.values(state.claims)) used |= each.mask;
   for (const node of [...state.nodes, ...state.uncertain]) used |= node.mask;
   if ((used | EDGE) === all(state.parts.length)) return state;
@@ -112,6 +113,7 @@ export function compact(state: UnitState): UnitState {
     maybe: move(state.maybe),
     ...(state.foreign === undefined ? {} : { foreign: move(state.foreign) }),
     ...(state.past === undefined ? {} : { past: move(state.past) }),
+    ...(state.taken === undefined ? {} : { taken: move(state.taken) }),
     ...(state.intent ? { intent: { ...state.intent, mask: move(state.intent.mask) } } : {}),
     nodes: state.nodes.map((node) => ({ ...node, mask: move(node.mask) })),
     uncertain: state.uncertain.map((node) => ({ ...node, mask: move(node.mask) })),

@@ -8,15 +8,16 @@ export interface Side {
   readonly refs: readonly DatasetRef[];
   /** `refKey` of each. */
   readonly keys: readonly string[];
-  /** What messages call the datasets of this side. */
-  readonly word: 'inputs' | 'outputs';
 }
 
-export function sideOf(refs: OneOrMore<DatasetRef>, word: Side['word']): Side {
-  if (typeof refs === 'string') return { refs: [refs], keys: [refs], word };
+/** What messages call the datasets of a side. */
+type Word = 'inputs' | 'outputs';
+
+export function sideOf(refs: OneOrMore<DatasetRef>): Side {
+  if (typeof refs === 'string') return { refs: [refs], keys: [refs] };
   const keys = new Set<string>();
   const once = listOf(refs).filter((ref) => keys.size < keys.add(refKey(ref)).size);
-  return { refs: once, keys: [...keys], word };
+  return { refs: once, keys: [...keys] };
 }
 
 /** Equal for references to the same alias, or to the same namespace and name. */
@@ -46,29 +47,88 @@ export interface Expanded {
 /** One object for each column of a side's table, because the same names come again and again. */
 type Refs = Map<string, ColumnRef>;
 
-const expanded = new WeakMap<readonly LineageEntry[], { readonly entries: Expanded[]; readonly refs: Refs }>();
+/** A name without a dot as a column of the only table of either side, and the edge that takes it from one to the other. */
+interface Plain {
+  readonly ref: ColumnRef;
+  readonly through: ColumnEdge;
+}
+
+/** What has been worked out of a manifest. */
+interface Known {
+  readonly entries: Expanded[];
+  /** By alias. */
+  readonly sides: Map<string, Side>;
+  readonly refs: Refs;
+  readonly plain: Map<string, Plain>;
+}
+
+const expanded = new WeakMap<readonly LineageEntry[], Known>();
 
 /** Sides and columns of an entry; worked out once, because checking a manifest and resolving it both need them. */
 export function expandEntry(lineage: readonly LineageEntry[], at: number): Expanded {
   let known = expanded.get(lineage);
   if (known === undefined) {
-    known = { entries: [], refs: new Map() };
+    known = { entries: [], sides: new Map(), refs: new Map(), plain: new Map() };
     expanded.set(lineage, known);
   }
   const before = known.entries[at];
   if (before !== undefined) return before;
   const entry = lineage[at] as LineageEntry;
-  const from = sideOf(entry.from, 'inputs');
-  const to = sideOf(entry.to, 'outputs');
-  const now = { from, to, expansion: expandColumns(entry, from, to, ['lineage', at], known.refs) };
+  const from = sideOnce(entry.from, known.sides);
+  const to = sideOnce(entry.to, known.sides);
+  const now = { from, to, expansion: expandColumns(entry, from, to, at, known) };
   known.entries[at] = now;
   return now;
 }
 
-/** Both forms of `columns` as pairs. `path` is the entry's; time is linear in what is written. */
-function expandColumns(entry: LineageEntry, from: Side, to: Side, path: Path, refs: Refs): Expansion {
-  const columns = entry.columns ?? {};
-  return isLong(columns) ? expandList(columns, from, to, path, refs) : expandMap(columns, from, to, path, refs);
+/** One object for each alias that is a side by itself. */
+function sideOnce(refs: OneOrMore<DatasetRef>, sides: Map<string, Side>): Side {
+  if (typeof refs !== 'string') return sideOf(refs);
+  let side = sides.get(refs);
+  if (side === undefined) {
+    side = sideOf(refs);
+    sides.set(refs, side);
+  }
+  return side;
+}
+
+const NOTHING: Expansion = { edges: [], pairs: 0, remarks: [] };
+
+/** Both forms of `columns` as pairs. `at` is the entry's index; time is linear in what is written. */
+function expandColumns(entry: LineageEntry, from: Side, to: Side, at: number, known: Known): Expansion {
+  const { columns } = entry;
+  if (columns === undefined) return NOTHING;
+  if (isLong(columns)) return expandList(columns, from, to, ['lineage', at], known.refs);
+  const edges = from.refs.length === 1 && to.refs.length === 1 ? plainEdges(columns, known) : undefined;
+  if (edges !== undefined) return { edges, pairs: edges.length, remarks: NOTHING.remarks };
+  return expandMap(columns, from, to, ['lineage', at], known.refs);
+}
+
+/** What `expandMap` gives for the most common form, a source without a dot for each target without one; undefined for any other. */
+function plainEdges(columns: ColumnsMap, known: Known): readonly ColumnEdge[] | undefined {
+  const targets = Object.keys(columns);
+  const edges = new Array<ColumnEdge>(targets.length);
+  for (let at = 0; at < targets.length; at += 1) {
+    const target = targets[at] as string;
+    const source = columns[target];
+    const to = plainColumn(target, known);
+    if (to === undefined || typeof source !== 'string') return undefined;
+    const from = source === target ? to : plainColumn(source, known);
+    if (from === undefined) return undefined;
+    edges[at] = from === to ? to.through : { from: from.ref, to: to.ref, direct: true };
+  }
+  return edges;
+}
+
+function plainColumn(name: string, { plain, refs }: Known): Plain | undefined {
+  let column = plain.get(name);
+  if (column === undefined) {
+    if (name.includes('.')) return undefined;
+    const ref = refOf(0, name, refs);
+    column = { ref, through: { from: ref, to: ref, direct: true } };
+    plain.set(name, column);
+  }
+  return column;
 }
 
 function expandList(columns: ColumnsList, from: Side, to: Side, path: Path, refs: Refs): Expansion {
@@ -76,12 +136,12 @@ function expandList(columns: ColumnsList, from: Side, to: Side, path: Path, refs
   const edges = new Map<string, ColumnEdge>();
   let pairs = 0;
   columns.forEach((item, at) => {
-    const target = columnOf(item.to, to, refs);
+    const target = columnOf(item.to, to, 'outputs', refs);
     if (typeof target === 'string') tell(remarks, [...path, 'columns', at, 'to'], target);
     const { direct = true } = item;
     listOf(item.from).forEach((name, place) => {
       pairs += 1;
-      const source = columnOf(name, from, refs);
+      const source = columnOf(name, from, 'inputs', refs);
       const listed = Array.isArray(item.from) ? [place] : [];
       if (typeof source === 'string') tell(remarks, [...path, 'columns', at, 'from', ...listed], source);
       else if (typeof target !== 'string') put(edges, { from: source, to: target, direct });
@@ -98,14 +158,14 @@ function expandMap(columns: ColumnsMap, from: Side, to: Side, path: Path, refs: 
   let once = true;
   for (const key of Object.keys(columns)) {
     const written = columns[key] as OneOrMore<ColumnName>;
-    const target = columnOf(key, to, refs);
+    const target = columnOf(key, to, 'outputs', refs);
     if (typeof target === 'string') tell(remarks, [...path, 'columns', key], target);
     const many = Array.isArray(written);
     once &&= !many && !key.includes('.');
     const sources = listOf(written);
     for (let at = 0; at < sources.length; at += 1) {
       pairs += 1;
-      const source = columnOf(sources[at] as ColumnName, from, refs);
+      const source = columnOf(sources[at] as ColumnName, from, 'inputs', refs);
       if (typeof source === 'string') tell(remarks, [...path, 'columns', key, ...(many ? [at] : [])], source);
       else if (typeof target !== 'string') edges.push({ from: source, to: target, direct: true });
     }
@@ -131,22 +191,22 @@ function isLong<L extends readonly unknown[]>(columns: object | L): columns is L
 }
 
 /** Where a column is, or what is wrong with its name. */
-function columnOf(name: ColumnName, side: Side, refs: Refs): ColumnRef | string {
+function columnOf(name: ColumnName, side: Side, word: Word, refs: Refs): ColumnRef | string {
   if (typeof name !== 'string') {
     const table = side.keys.indexOf(refKey(name.dataset));
-    return table === -1 ? notOnSide(name.dataset, side) : refOf(table, name.column, refs);
+    return table === -1 ? notOnSide(name.dataset, side, word) : refOf(table, name.column, refs);
   }
   const dot = name.indexOf('.');
   if (dot === -1) {
     if (side.refs.length === 1) return refOf(0, name, refs);
-    return `column ${quoted(name)} does not say which of the ${side.refs.length} ${side.word} has it; write alias.${name}`;
+    return `column ${quoted(name)} does not say which of the ${side.refs.length} ${word} has it; write alias.${name}`;
   }
   const alias = name.slice(0, dot);
   const column = name.slice(dot + 1);
   if (alias === '' || column === '') return `${quoted(name)} is not \`alias.column\``;
   const table = side.keys.indexOf(alias);
   if (table !== -1) return refOf(table, column, refs);
-  return `${notOnSide(alias, side)}. If the dot belongs to the column's name, write the long form with { dataset, column }`;
+  return `${notOnSide(alias, side, word)}. If the dot belongs to the column's name, write the long form with { dataset, column }`;
 }
 
 function refOf(table: number, column: string, refs: Refs): ColumnRef {
@@ -159,8 +219,8 @@ function refOf(table: number, column: string, refs: Refs): ColumnRef {
   return ref;
 }
 
-function notOnSide(ref: DatasetRef, side: Side): string {
+function notOnSide(ref: DatasetRef, side: Side, word: Word): string {
   const label = (each: DatasetRef): string => (typeof each === 'string' ? each : `${each.namespace}/${each.name}`);
   const shown = side.refs.slice(0, 5).map(label).join(', ') + (side.refs.length > 5 ? ', …' : '');
-  return `${quoted(label(ref))} is not among the ${side.word} of this entry (${shown})`;
+  return `${quoted(label(ref))} is not among the ${word} of this entry (${shown})`;
 }

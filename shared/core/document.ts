@@ -37,7 +37,7 @@ export function parseDocument(bytes: Uint8Array, format: DocumentFormat): Parsed
   const text = decodeUtf8(bytes);
   if (text === undefined) return unreadable('the document is not UTF-8 text; save it as UTF-8', firstBadLine(bytes));
   if (text.trim() === '') return unreadable('the document is empty');
-  const quick = format === 'json' ? quickJson(text, LIMITS) : undefined;
+  const quick = format === 'json' ? quickJson(text, bytes, LIMITS) : undefined;
   let marked = quick === undefined ? (format === 'json' ? readJson(text, LIMITS) : readYaml(text)) : undefined;
   const { value, findings }: Pick<Reading, 'value' | 'findings'> = marked ?? { value: quick, findings: [] };
   let starts: readonly number[] | undefined;

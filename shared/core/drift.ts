@@ -2,7 +2,7 @@ import { columnsOf, notOurs, wish } from './claims.ts';
 import type { ColumnEdge } from './edge.ts';
 import { EDGE, has, type Mask, maskOf, NONE, without } from './mask.ts';
 import { pairKey } from './parts.ts';
-import { dropped, refusedBy } from './transition.ts';
+import { dropped, refusedBy, trusted } from './transition.ts';
 import type { CreatedNode, UnitState } from './unit-state.ts';
 
 /** What a read of the vendor said about one unit. */
@@ -95,14 +95,55 @@ export function believing(state: UnitState, drift: Drift, options: { readonly pr
 
 const TRIES = 2;
 
-/** After the calls of one change: nothing more to prove, or what is missing is sent again, once; then the vendor does not take it. */
-export function readBack(state: UnitState, seen: Seen | undefined, at: number): UnitState {
-  const { unproved = 0, ...proved } = state;
-  const missing = seen === undefined ? NONE : without(state.shown, visible(state, seen));
-  if (missing === NONE) return proved;
-  const next = believing(proved, { missing, returned: NONE, lost: [], foreign: [], unshown: NONE }, { prune: false });
-  if (unproved + 1 < TRIES) return { ...next, unproved: unproved + 1 };
-  const count = columnsOf(state, missing).length;
-  const message = `the vendor answered that it took all columns, twice, and does not show ${count} of them. Look there. It is sent again when the manifest changes, and when what is there is compared.`;
+/**
+ * After the calls of one change: nothing more to prove, or what is missing is sent again and what is still there is taken away again, once;
+ * then the vendor does not do it. `keep`: nothing may be taken away now.
+ */
+export function readBack(
+  state: UnitState,
+  seen: Seen | undefined,
+  { at, keep = false }: { readonly at: number; readonly keep?: boolean },
+): UnitState {
+  const { unproved = 0, taken = NONE } = state;
+  const proved = trusted(state);
+  if (seen === undefined) return proved;
+  const missing = without(state.shown & wish(state).mask, visible(state, seen));
+  const still = keep ? NONE : stillThere(state, seen);
+  if ((missing | still) === NONE) return proved;
+  const drift = { missing, returned: NONE, lost: [], foreign: [], unshown: NONE };
+  const believed = believing(proved, drift, { prune: false });
+  const next = { ...believed, shown: believed.shown | still };
+  if (unproved + 1 < TRIES) return { ...next, unproved: unproved + 1, taken };
+  const message = `${unkept(state, missing, still)} ${wish(state).mask === NONE ? REMOVE : AGAIN}`;
   return refusedBy(dropped(next), { kind: UNSHOWN, message, at });
+}
+
+/**
+ * What the calls took away and the vendor shows all the same. The edge itself counts only without columns of anybody else: theirs would
+ * go with it.
+ */
+function stillThere(state: UnitState, seen: Seen): Mask {
+  const taken = state.taken ?? NONE;
+  // None of it is wanted, in either direct flag, or was there before us: a register takes its parts out, and no withdraw holds what is not ours.
+  const still = taken & visible(state, seen);
+  const ours = new Set(columnsOf(state, taken).map(pairKey));
+  return seen.columns.every((column) => ours.has(pairKey(column))) ? still : without(still, EDGE);
+}
+
+const AGAIN = 'Look there. It is sent again when the manifest changes, and when what is there is compared.';
+const REMOVE = 'Look there, and remove it by hand.';
+
+/** What the vendor did not do, for people. */
+function unkept(state: UnitState, missing: Mask, still: Mask): string {
+  const name = (tables: UnitState['from']): string => tables.map((table) => table.name).join(', ');
+  const lost = columnsOf(state, missing).length;
+  const left = columnsOf(state, still).length;
+  const said: string[] = [];
+  if (missing !== NONE)
+    said.push(`took all columns, twice, and does not show ${lost === 0 ? 'the edge' : `${lost} of them`}`);
+  if (still !== NONE)
+    said.push(
+      `deleted what was withdrawn, twice, and still shows ${left === 0 ? 'the edge' : `${left} column(s) of it`}`,
+    );
+  return `${name(state.from)} -> ${name(state.to)}: the vendor answered that it ${said.join('; it ')}.`;
 }

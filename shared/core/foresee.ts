@@ -2,7 +2,7 @@ import { columnsOf, notOurs, wish } from './claims.ts';
 import { EDGE, has, type Mask, NONE, without } from './mask.ts';
 import { type Capabilities, nextStep } from './plan.ts';
 import type { ColumnPair, PlanVerdict } from './plan-document.ts';
-import { adopted, intend, looked, succeeded } from './transition.ts';
+import { adopted, intend, looked, succeeded, trusted } from './transition.ts';
 import type { UnitState } from './unit-state.ts';
 
 /** What would become of one unit if every call went well. */
@@ -46,12 +46,10 @@ export function foresee(before: UnitState, after: UnitState, can: Capabilities, 
         calls += 1;
         state = looked(state, { edge: false, columns: [] });
         break;
-      case 'verify': {
-        const { unproved: _read, ...proved } = state;
+      case 'verify':
         calls += 1;
-        state = proved;
+        state = trusted(state);
         break;
-      }
       case 'locate':
         calls += 1;
         return ends('unknown', 'a create got no trustworthy answer; the vendor is asked whether it is there');
@@ -68,7 +66,7 @@ export function foresee(before: UnitState, after: UnitState, can: Capabilities, 
         acts += 1;
         calls += 1;
         const cascade = step.do === 'withdraw' && step.cascade;
-        const part = step.do === 'register' && step.part ? ({ part: true } as const) : {};
+        const part = step.part && can.verify ? ({ part: true } as const) : {};
         const intent = intend(state, { op: step.do, mask: step.mask, cascade, until: at, ...part });
         state = succeeded(state, intent, { receipt: '', ambiguous: false, at, createOnly: !can.withdraw });
         break;
@@ -109,7 +107,7 @@ function standing(step: Extract<ReturnType<typeof nextStep>, { do: 'nothing' }>,
       const owners = Object.keys(state.claims).sort();
       return ends(
         'conflict',
-        `${conflicts.join(', ')} differ between ${owners.slice(0, 4).join(', ')}; ${owners[0]} counts`,
+        `${conflicts.join(', ')} ${conflicts.length === 1 ? 'differs' : 'differ'} between ${owners.slice(0, 4).join(', ')}; ${owners[0]} counts`,
       );
     }
   }

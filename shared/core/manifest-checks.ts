@@ -72,24 +72,25 @@ function lineageRemarks(
   const aliases = datasets === undefined ? undefined : new Set(Object.keys(datasets));
   let tablePairs = 0;
   let columnPairs = 0;
-  lineage.forEach((entry, at) => {
-    if (remarks.length > MAX_PROBLEMS) return;
-    const path = ['lineage', at];
+  const isKnown = (refs: OneOrMore<DatasetRef>): boolean =>
+    aliases === undefined || (typeof refs === 'string' && aliases.has(refs));
+  for (let at = 0; at < lineage.length && remarks.length <= MAX_PROBLEMS; at += 1) {
+    const entry = lineage[at] as LineageEntry;
     const usable = isObject(entry as unknown as Json);
-    const hasFrom = usable && whole(...path, 'from');
-    const hasTo = usable && whole(...path, 'to');
-    if (hasFrom) remarks.push(...aliasRemarks(entry.from, [...path, 'from'], aliases));
-    if (hasTo) remarks.push(...aliasRemarks(entry.to, [...path, 'to'], aliases));
-    if (!hasFrom || !hasTo) return;
-    if (!whole(...path, 'columns')) {
-      tablePairs += sideOf(entry.from, 'inputs').refs.length * sideOf(entry.to, 'outputs').refs.length;
-      return;
+    const hasFrom = usable && whole('lineage', at, 'from');
+    const hasTo = usable && whole('lineage', at, 'to');
+    if (hasFrom && !isKnown(entry.from)) remarks.push(...aliasRemarks(entry.from, ['lineage', at, 'from'], aliases));
+    if (hasTo && !isKnown(entry.to)) remarks.push(...aliasRemarks(entry.to, ['lineage', at, 'to'], aliases));
+    if (!hasFrom || !hasTo) continue;
+    if (!whole('lineage', at, 'columns')) {
+      tablePairs += sideOf(entry.from).refs.length * sideOf(entry.to).refs.length;
+      continue;
     }
     const { from, to, expansion } = expandEntry(lineage, at);
     tablePairs += from.refs.length * to.refs.length;
     columnPairs += expansion.pairs;
     for (const remark of expansion.remarks) remarks.push(remark);
-  });
+  }
   for (const [kind, count] of [
     ['table', tablePairs],
     ['column', columnPairs],
@@ -105,7 +106,7 @@ function aliasRemarks(
   path: Path,
   aliases: ReadonlySet<string> | undefined,
 ): readonly Remark[] {
-  if (aliases === undefined || (typeof refs === 'string' && aliases.has(refs))) return NONE;
+  if (aliases === undefined) return NONE;
   return listOf(refs).flatMap((ref, at) => {
     if (typeof ref !== 'string' || aliases.has(ref)) return [];
     // A suggestion looks at every alias: not worth it in a document of thousands that are all wrong.

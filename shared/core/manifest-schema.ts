@@ -11,6 +11,12 @@ export interface VendorBlocks {
   readonly dataset: z.ZodObject;
   readonly entry?: z.ZodObject;
   check?(dataset: JsonObject): readonly string[];
+  /** Which tables a dataset block means, each by nothing but what says it: equal ones are the same table. Several when it names one in several ways. */
+  tables?(dataset: JsonObject): readonly JsonObject[];
+  /** What its table is called in graphs and status documents; undefined when it names none. */
+  label?(dataset: JsonObject): string | undefined;
+  /** Tables, likewise, that an entry's block names by itself. */
+  mentions?(entry: JsonObject): readonly JsonObject[];
 }
 
 export type Blocks = Readonly<Record<string, VendorBlocks>>;
@@ -101,13 +107,17 @@ const NO_CONTROL = /^\P{Cc}*$/u;
 
 /** What `nameText` accepts, without a word about why not. */
 export function isNameText(value: unknown): value is string {
-  return (
-    typeof value === 'string' &&
-    value.length > 0 &&
-    value.length <= MAX_NAME &&
-    NO_CONTROL.test(value) &&
-    value.isWellFormed()
-  );
+  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_NAME) return false;
+  return isPrintable(value) || (NO_CONTROL.test(value) && value.isWellFormed());
+}
+
+/** Whether all of it is printable ASCII, as most names are: several times as fast as a regular expression. */
+function isPrintable(text: string): boolean {
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code < 32 || code > 126) return false;
+  }
+  return true;
 }
 
 /** Any text that may name something: not empty, no control characters. */

@@ -63,34 +63,26 @@ export function plainParts(blocks: Blocks): {
   entry(entry: Json): boolean;
   dataset(alias: string, dataset: Json): boolean;
 } {
-  const names = new Set<string>();
-  const isName = (value: Json | undefined): boolean => {
-    if (typeof value !== 'string') return false;
-    if (names.has(value)) return true;
-    if (!isNameText(value)) return false;
-    names.add(value);
-    return true;
-  };
   const areSources = (value: Json | undefined): boolean =>
-    Array.isArray(value) ? value.length > 0 && value.every(isName) : isName(value);
+    Array.isArray(value) ? value.length > 0 && value.every(isNameText) : isNameText(value);
   const isDataset = (alias: string, dataset: Json): boolean => {
     if (!ALIAS.test(alias) || !isObject(dataset)) return false;
     return Object.keys(dataset).every((key) => {
       const value = dataset[key];
-      if (key === 'namespace' || key === 'name') return isName(value);
+      if (key === 'namespace' || key === 'name') return isNameText(value);
       return Object.hasOwn(blocks, key) && blocks[key]?.dataset.safeParse(value).success === true;
     });
   };
   const isEntry = (entry: Json): boolean => {
-    if (!isObject(entry) || !isName(entry['from']) || !isName(entry['to'])) return false;
+    if (!isObject(entry) || !isNameText(entry['from']) || !isNameText(entry['to'])) return false;
     let pairs = 0;
-    for (const key of Object.keys(entry)) {
+    for (const key in entry) {
       if (key === 'from' || key === 'to') continue;
       const columns = entry[key];
       if (key !== 'columns' || !isObject(columns)) return false;
-      for (const column of Object.keys(columns)) {
+      for (const column in columns) {
         const sources = columns[column];
-        if (!isName(column) || !areSources(sources)) return false;
+        if (!isNameText(column) || !areSources(sources)) return false;
         pairs += Array.isArray(sources) ? sources.length : 1;
       }
     }

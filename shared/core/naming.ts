@@ -199,7 +199,8 @@ function ruleMatch(rule: NamingRule, dataset: Dataset): Readonly<Record<string, 
   return rule.needs.every((name) => Object.hasOwn(values, name)) ? values : undefined;
 }
 
-function filledBlock(block: JsonObject, values: Readonly<Record<string, string>>): JsonObject {
+/** A rule's block with its placeholders filled in; those without a value stay as they are. */
+export function filledBlock(block: JsonObject, values: Readonly<Record<string, string>>): JsonObject {
   return Object.fromEntries(Object.entries(block).map(([key, value]) => [key, filledValue(value, values)]));
 }
 

@@ -125,6 +125,8 @@ export interface PlanDocument {
 export interface PlanBudget {
   readonly callsPerSecond?: number;
   readonly callsPerDay?: number;
+  /** Of the day's calls (UTC), those that are spent already; none unless given. */
+  readonly usedToday?: number;
 }
 
 /** Everything that makes a plan, before it is ordered and counted. */
@@ -154,7 +156,7 @@ export function planDocument(parts: PlanParts): PlanDocument {
   const digests = sortedRecord(parts.digests);
   const calls = sortedRecord(parts.calls);
   const scope = parts.scope === undefined ? undefined : [...new Set(parts.scope)].sort();
-  const eta = etaSeconds(calls, parts.budgets);
+  const eta = etaSeconds(calls, parts.budgets, Date.parse(parts.at));
   const named = [changes, problems, calls, digests, parts.owners, parts.unchanged, parts.settled, scope ?? null];
   return {
     version: 1,
@@ -213,19 +215,27 @@ function sortedRecord<T>(record: Readonly<Record<string, T>>): Record<string, T>
   return Object.fromEntries(Object.entries(record).sort(by(([key]) => key)));
 }
 
-const DAY_SECONDS = 86_400;
+const DAY_MS = 86_400_000;
 
-/** Targets work side by side, so the slowest counts. A day's calls that are spent already are not known here. */
+/**
+ * How long these calls take at least from `now` (epoch ms) on. Targets work side by side, so the slowest counts. What a day does not allow
+ * goes on at the next midnight (UTC).
+ */
 export function etaSeconds(
   calls: Readonly<Record<string, number>>,
   budgets: Readonly<Record<string, PlanBudget>>,
+  now: number,
 ): number | undefined {
   const times = Object.entries(calls).flatMap(([target, count]) => {
-    const { callsPerSecond, callsPerDay } = budgets[target] ?? {};
+    const { callsPerSecond, callsPerDay, usedToday = 0 } = budgets[target] ?? {};
     if (count === 0 || (callsPerSecond === undefined && callsPerDay === undefined)) return [];
-    const days = callsPerDay === undefined ? 0 : Math.ceil(count / callsPerDay) - 1;
-    const rest = callsPerDay === undefined ? count : count - days * callsPerDay;
-    return [days * DAY_SECONDS + (callsPerSecond === undefined ? 0 : rest / callsPerSecond)];
+    const seconds = (some: number) => (callsPerSecond === undefined ? 0 : some / callsPerSecond);
+    const today = callsPerDay === undefined ? count : Math.max(0, callsPerDay - usedToday);
+    if (callsPerDay === undefined || count <= today) return [seconds(count)];
+    const later = count - today;
+    const fullDays = Math.ceil(later / callsPerDay) - 1;
+    const midnight = (Math.floor(now / DAY_MS) + 1) * DAY_MS;
+    return [(midnight - now + fullDays * DAY_MS) / 1_000 + seconds(later - fullDays * callsPerDay)];
   });
   return times.length === 0 ? undefined : Math.ceil(Math.max(...times));
 }

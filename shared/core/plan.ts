@@ -11,7 +11,7 @@ export interface Capabilities {
   readonly look: boolean;
   /** Whether a create whose outcome is not known can be looked for. */
   readonly locate: boolean;
-  /** Whether a change of several calls can be read back. */
+  /** Whether a change can be read back. */
   readonly verify?: boolean;
   readonly columnsPerCall: number;
   /** Nothing may be withdrawn now: what is no longer wanted stays until it may. */
@@ -31,7 +31,14 @@ export type Step =
       readonly part?: true;
       readonly reason: string;
     }
-  | { readonly do: 'withdraw'; readonly mask: Mask; readonly cascade: boolean; readonly reason: string }
+  | {
+      readonly do: 'withdraw';
+      readonly mask: Mask;
+      readonly cascade: boolean;
+      /** More calls belong to the same change, or the edge goes with its last columns. */
+      readonly part?: true;
+      readonly reason: string;
+    }
   | { readonly do: 'wait'; readonly until: number; readonly reason: string };
 
 export type Verdict =
@@ -58,7 +65,7 @@ export type Verdict =
  * | yes | more than shown | a withdraw may still arrive | wait |
  * | yes | other options or direct flags than an outstanding register | it may still arrive | wait |
  * | yes | less than shown or uncertain, edge stays | no register outstanding | withdraw columns without cascade |
- * | yes | as shown | a change of several calls was not read back yet | verify |
+ * | yes | as known | a change of several calls, or an edge's withdrawal, was not read back yet | verify |
  * | yes | nothing | some columns known | withdraw columns, uncertain first, cascade on the last call |
  * | yes | nothing | no column known | withdraw the pair without columns |
  * | yes | less | a register may still arrive | wait |
@@ -88,18 +95,21 @@ function nextOfPair(state: UnitState, wanted: Wish, can: Capabilities, now: numb
   // With the other direct flag it is one thing at the vendor: the old one goes before the new one comes.
   const first = toDelete & twinsOf(state, missing);
   const toAdd = can.keep ? without(missing, twinsOf(state, first)) : missing;
-  if (first !== NONE && !can.keep)
-    return withdraw(state, first, false, can, now, 'direct flag changed: the old column edge goes first');
+  if (first !== NONE && !can.keep) {
+    const change = { edgeGoes: false, more: true, reason: 'direct flag changed: the old column edge goes first' };
+    return withdraw(state, first, can, now, change);
+  }
+  const more = toDelete !== NONE && !can.keep;
   if (toAdd !== NONE) {
     if (can.look && state.foreign === undefined) return { do: 'look' };
-    return register(state, toAdd, can, now, has(wanted.mask & state.shown, EDGE) ? 'columns added' : 'declared');
+    const reason = has(wanted.mask & state.shown, EDGE) ? 'columns added' : 'declared';
+    return register(state, toAdd, can, now, { more, reason });
   }
   if (wanted.mask !== NONE && state.shownOptions !== loudOptions(state, wanted.options)) {
-    return register(state, EDGE, can, now, 'options changed');
+    return register(state, EDGE, can, now, { more, reason: 'options changed' });
   }
-  if (toDelete === NONE && wanted.mask !== NONE) {
-    return can.verify && state.unproved !== undefined ? { do: 'verify' } : { do: 'nothing', verdict: 'shown' };
-  }
+  if (!more && can.verify && state.unproved !== undefined) return { do: 'verify' };
+  if (toDelete === NONE && wanted.mask !== NONE) return { do: 'nothing', verdict: 'shown' };
   if (toDelete === NONE && unwanted !== NONE) {
     return {
       do: 'nothing',
@@ -116,20 +126,25 @@ function nextOfPair(state: UnitState, wanted: Wish, can: Capabilities, now: numb
       reason: `${what} would be withdrawn, but ${state.target} is upsert-only`,
     };
   }
-  if (!has(toDelete, EDGE)) return withdraw(state, toDelete, false, can, now, 'columns withdrawn');
-  return withdraw(state, toDelete, true, can, now, 'no owner declares it any more');
+  const edgeGoes = has(toDelete, EDGE);
+  const reason = edgeGoes ? 'no owner declares it any more' : 'columns withdrawn';
+  return withdraw(state, toDelete, can, now, { edgeGoes, more: false, reason });
 }
 
-function register(state: UnitState, toAdd: Mask, can: Capabilities, now: number, reason: string): Step {
+/** What a call belongs to: `more` calls of another kind follow. */
+interface Change {
+  readonly more: boolean;
+  readonly reason: string;
+}
+
+function register(state: UnitState, toAdd: Mask, can: Capabilities, now: number, { more, reason }: Change): Step {
   if (now < state.delUntil) return { do: 'wait', until: state.delUntil, reason: 'a withdraw may still arrive' };
   if (now < state.addUntil && overtakes(state, toAdd)) {
     return { do: 'wait', until: state.addUntil, reason: 'a register of something else may still arrive' };
   }
   // Every register call carries the table edge, so a chunk counts columns only.
   const mask = take(without(toAdd, EDGE), can.columnsPerCall) | EDGE;
-  return without(toAdd, mask) === NONE
-    ? { do: 'register', mask, reason }
-    : { do: 'register', mask, part: true, reason };
+  return { do: 'register', mask, ...(more || without(toAdd, mask) !== NONE ? { part: true } : {}), reason };
 }
 
 /** Whether an earlier register, should it arrive after this one, would undo it: other options, or the other direct flag. */
@@ -143,20 +158,20 @@ function overtakes(state: UnitState, toAdd: Mask): boolean {
 function withdraw(
   state: UnitState,
   toDelete: Mask,
-  edgeGoes: boolean,
   can: Capabilities,
   now: number,
-  reason: string,
+  { edgeGoes, more, reason }: Change & { readonly edgeGoes: boolean },
 ): Step {
   if (now < state.addUntil) return { do: 'wait', until: state.addUntil, reason: 'a register may still arrive' };
   const columns = without(toDelete, EDGE);
   const uncertain = without(columns, state.shown);
   const known = columns & state.shown;
-  if (uncertain !== NONE) return { do: 'withdraw', mask: take(uncertain, can.columnsPerCall), cascade: false, reason };
-  if (known === NONE) return { do: 'withdraw', mask: EDGE, cascade: true, reason };
-  const chunk = take(known, can.columnsPerCall);
-  const last = edgeGoes && chunk === known;
-  return { do: 'withdraw', mask: last ? chunk | EDGE : chunk, cascade: last, reason };
+  if (columns === NONE) return { do: 'withdraw', mask: EDGE, cascade: true, reason };
+  const chunk = take(uncertain === NONE ? known : uncertain, can.columnsPerCall);
+  const last = edgeGoes && chunk === columns && uncertain === NONE;
+  // A cascade takes the edge only if the vendor found a last column to take: whoever took it before leaves the edge bare.
+  const part = more || edgeGoes || chunk !== columns ? ({ part: true } as const) : {};
+  return { do: 'withdraw', mask: last ? chunk | EDGE : chunk, cascade: last, ...part, reason };
 }
 
 function nextOfNode(state: UnitState, wanted: Wish, can: Capabilities, now: number): Step {

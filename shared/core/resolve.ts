@@ -3,6 +3,7 @@ import { type Dataset, identity } from './dataset.ts';
 import type { ColumnEdge, Declaration, Entry, Problem } from './edge.ts';
 import { canonicalJson, type JsonObject } from './json.ts';
 import {
+  type DatasetEntry,
   type DatasetRef,
   type LineageEntry,
   MAX_PAIRS,
@@ -11,6 +12,7 @@ import {
 } from './manifest-schema.ts';
 import { mergedOver } from './merge.ts';
 import { type Naming, nameDataset } from './naming.ts';
+import { pairNumber } from './pair-number.ts';
 import { formatPath } from './position.ts';
 
 /**
@@ -22,19 +24,27 @@ import { formatPath } from './position.ts';
  */
 export function resolveManifest(manifest: Manifest, naming: Naming): Declaration {
   const datasets = datasetLookup(manifest, naming);
-  const groups = new Map<string | number, Omit<Entry, 'columns'> & { readonly columns: (readonly ColumnEdge[])[] }>();
+  const entries: Entry[] = [];
+  const places = new Map<string | number, number>();
+  /** Columns of entries that come again, by the place of the first one. */
+  const again = new Map<number, (readonly ColumnEdge[])[]>();
   const warnings: Problem[] = [];
   manifest.lineage.forEach((written, at) => {
     const { from, to, expansion } = expandEntry(manifest.lineage, at);
     const columns = expansion.edges;
     const options = entryOptions(written, manifest);
-    const [inputs, outputs] = [datasets.all(from), datasets.all(to)];
+    const inputs = datasets.used(from);
+    const outputs = datasets.used(to);
     const key = groupKey(inputs, outputs, options);
-    const group = groups.get(key);
-    if (group === undefined) {
-      const sides = { from: inputs.map((each) => each.dataset), to: outputs.map((each) => each.dataset) };
-      groups.set(key, { path: `lineage[${at}]`, ...sides, options, columns: [columns] });
-    } else group.columns.push(columns);
+    const place = places.get(key);
+    if (place === undefined) {
+      places.set(key, entries.length);
+      entries.push({ path: `lineage[${at}]`, from: inputs.datasets, to: outputs.datasets, options, columns });
+    } else {
+      const more = again.get(place);
+      if (more === undefined) again.set(place, [columns]);
+      else more.push(columns);
+    }
     if (from.refs.length > 1 && to.refs.length > 1 && columns.length === 0) {
       warnings.push({ path: `lineage[${at}]`, message: everyPair(from.refs.length, to.refs.length) });
     }
@@ -42,6 +52,10 @@ export function resolveManifest(manifest: Manifest, naming: Naming): Declaration
   for (const alias of Object.keys(manifest.datasets ?? {})) {
     if (!datasets.aliases.has(alias))
       warnings.push({ path: formatPath(['datasets', alias]), message: 'is not used by any entry' });
+  }
+  for (const [place, more] of again) {
+    const first = entries[place] as Entry;
+    entries[place] = { ...first, columns: together([first.columns, ...more]) };
   }
   warnings.push(...differentNames([...datasets.aliases.values()]));
   if (manifest.omitted !== undefined) warnings.unshift({ path: 'omitted', message: leftOut(manifest.omitted) });
@@ -52,57 +66,61 @@ export function resolveManifest(manifest: Manifest, naming: Naming): Declaration
       : manifest.targets === undefined
         ? {}
         : { targets: [...new Set(manifest.targets)] }),
-    entries: Array.from(groups.values(), ({ path, from, to, options, columns }) => ({
-      path,
-      from,
-      to,
-      options,
-      columns: together(columns),
-    })),
+    entries,
     warnings,
   };
 }
 
-/** A dataset that entries use, numbered in the order of first use. */
+/** The datasets of a side, numbered in the order of first use. */
 interface Used {
-  readonly dataset: Dataset;
-  readonly number: number;
+  readonly datasets: readonly Dataset[];
+  readonly numbers: readonly number[];
 }
 
 /** Each dataset is built and named once, however many entries use it. */
 function datasetLookup(manifest: Manifest, naming: Naming) {
-  const built = new Map<string, Used>();
+  const built: Dataset[] = [];
+  const numbers = new Map<string, number>();
   const aliases = new Map<string, Dataset>();
-  const one = (ref: DatasetRef, key: string): Used => {
-    const known = built.get(key);
+  const sides = new Map<Side, Used>();
+  const numberOf = (ref: DatasetRef, key: string): number => {
+    const known = numbers.get(key);
     if (known !== undefined) return known;
     const dataset = nameDataset(typeof ref === 'string' ? aliased(ref, manifest) : { ...ref, vendors: {} }, naming);
     if (typeof ref === 'string') aliases.set(ref, dataset);
-    const used = { dataset, number: built.size };
-    built.set(key, used);
-    return used;
+    numbers.set(key, built.length);
+    return built.push(dataset) - 1;
   };
-  return { aliases, all: ({ refs, keys }: Side) => refs.map((ref, at) => one(ref, keys[at] as string)) };
+  const used = (side: Side): Used => {
+    const known = sides.get(side);
+    if (known !== undefined) return known;
+    const own = side.refs.map((ref, at) => numberOf(ref, side.keys[at] as string));
+    const now = { datasets: own.map((number) => built[number] as Dataset), numbers: own };
+    sides.set(side, now);
+    return now;
+  };
+  return { aliases, used };
 }
-
-/** Above the number of any manifest's datasets. */
-const MAX_DATASETS = 2 ** 26;
 
 /** Equal for entries with the same sides and options. Most have one dataset a side and no options: for them a number will do. */
-function groupKey(from: readonly Used[], to: readonly Used[], options: Entry['options']): string | number {
-  const [input, output] = [from[0], to[0]];
-  if (from.length === 1 && to.length === 1 && input && output && options === NONE) {
-    return input.number * MAX_DATASETS + output.number;
+function groupKey(from: Used, to: Used, options: Entry['options']): string | number {
+  const input = from.numbers[0];
+  const output = to.numbers[0];
+  if (from.numbers.length === 1 && to.numbers.length === 1 && options === NONE) {
+    return pairNumber(input as number, output as number);
   }
-  const numbers = (side: readonly Used[]) => side.map((each) => each.number);
-  return JSON.stringify([numbers(from), numbers(to), canonicalJson(options)]);
+  return JSON.stringify([from.numbers, to.numbers, canonicalJson(options)]);
 }
 
+const NOT_BLOCKS: ReadonlySet<string> = new Set(['namespace', 'name', 'symlinks']);
+
 function aliased(alias: string, manifest: Manifest): Dataset {
-  const { namespace, name, symlinks, ...blocks } = manifest.datasets?.[alias] ?? {};
+  const written: DatasetEntry = manifest.datasets?.[alias] ?? {};
+  const { namespace, name, symlinks } = written;
   const vendors: Record<string, JsonObject> = {};
-  for (const [vendor, block] of Object.entries(blocks)) {
-    vendors[vendor] = mergedOver(manifest.defaults?.datasets?.[vendor], block as JsonObject);
+  for (const vendor of Object.keys(written)) {
+    if (NOT_BLOCKS.has(vendor)) continue;
+    vendors[vendor] = mergedOver(manifest.defaults?.datasets?.[vendor], written[vendor] as JsonObject);
   }
   return {
     alias,
@@ -118,8 +136,7 @@ const NOT_OPTIONS: ReadonlySet<string> = new Set(['from', 'to', 'columns']);
 
 /** Per vendor: the entry's own options over `defaults.lineage`. What naming rules say stays with the datasets: vendors weigh it. */
 function entryOptions(written: LineageEntry, manifest: Manifest): Readonly<Record<string, JsonObject>> {
-  if (manifest.defaults?.lineage === undefined && Object.keys(written).every((key) => NOT_OPTIONS.has(key)))
-    return NONE;
+  if (manifest.defaults?.lineage === undefined && saysNoMore(written)) return NONE;
   const own = Object.fromEntries(Object.entries(written).filter(([key]) => !NOT_OPTIONS.has(key))) as Record<
     string,
     JsonObject
@@ -130,6 +147,11 @@ function entryOptions(written: LineageEntry, manifest: Manifest): Readonly<Recor
     options[vendor] = mergedOver(defaults[vendor], own[vendor]);
   }
   return options;
+}
+
+function saysNoMore(written: LineageEntry): boolean {
+  for (const key in written) if (!NOT_OPTIONS.has(key)) return false;
+  return true;
 }
 
 function together(lists: readonly (readonly ColumnEdge[])[]): readonly ColumnEdge[] {
@@ -154,11 +176,12 @@ function everyPair(inputs: number, outputs: number): string {
 
 /** One identity under two vendor names: a vendor cannot recognise them as one table. */
 function differentNames(datasets: readonly Dataset[]): readonly Problem[] {
+  const twice = identitiesTwice(datasets);
   const first = new Map<string, Dataset>();
   const warnings: Problem[] = [];
-  for (const dataset of datasets) {
+  for (const dataset of twice.size === 0 ? [] : datasets) {
     const label = identity(dataset);
-    if (label === undefined) continue;
+    if (label === undefined || !twice.has(label)) continue;
     for (const [vendor, block] of Object.entries(dataset.vendors)) {
       const key = `${vendor} ${label}`;
       const other = first.get(key);
@@ -170,4 +193,16 @@ function differentNames(datasets: readonly Dataset[]): readonly Problem[] {
     }
   }
   return warnings;
+}
+
+function identitiesTwice(datasets: readonly Dataset[]): ReadonlySet<string> {
+  const once = new Set<string>();
+  const twice = new Set<string>();
+  for (const dataset of datasets) {
+    const label = identity(dataset);
+    if (label === undefined) continue;
+    if (once.has(label)) twice.add(label);
+    else once.add(label);
+  }
+  return twice;
 }

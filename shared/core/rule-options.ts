@@ -1,9 +1,11 @@
 import type { Dataset } from './dataset.ts';
 import { canonicalJson, type Json, type JsonObject } from './json.ts';
 
+const NONE: JsonObject = {};
+
 /** Entry options of a vendor that the naming rules of these datasets set and do not contradict each other in. */
 export function ruleOptions(datasets: readonly Dataset[], vendor: string): JsonObject {
-  if (!datasets.some((dataset) => dataset.entryOptions?.[vendor] !== undefined)) return {};
+  if (!datasets.some((dataset) => dataset.entryOptions?.[vendor] !== undefined)) return NONE;
   const agreed: Record<string, Json> = {};
   const disputed = new Set<string>();
   for (const dataset of datasets) {

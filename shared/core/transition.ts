@@ -22,6 +22,9 @@ export function succeeded(
     return {
       ...base,
       ...remembering(state, intent.mask),
+      ...(intent.part || state.unproved !== undefined
+        ? { unproved: state.unproved ?? 0, taken: (state.taken ?? NONE) | intent.mask }
+        : {}),
       receipt: result.receipt,
       shown: without(state.shown, intent.mask),
       maybe: without(state.maybe, intent.mask),
@@ -40,6 +43,7 @@ export function succeeded(
     ...(calm ? now : base),
     ...(state.past === undefined ? {} : { past: without(state.past, intent.mask | twins) }),
     ...(intent.part ? { unproved: state.unproved ?? 0 } : {}),
+    ...(state.taken === undefined ? {} : { taken: without(state.taken, intent.mask | twins) }),
     ...registered,
     shown: without(state.shown, twins) | intent.mask,
     maybe: without(state.maybe, twins | intent.mask),
@@ -112,6 +116,13 @@ export function pardoned(state: UnitState): UnitState {
   return rest;
 }
 
+/** Nothing is left to be read back: what the vendor answered is believed. */
+export function trusted(state: UnitState): UnitState {
+  if (state.unproved === undefined) return state;
+  const { unproved: _read, taken: _gone, unread: _failures, ...rest } = state;
+  return rest;
+}
+
 /** The vendor refuses what is wanted now; remembered so that it is not sent again and again. */
 export function refusedBy(state: UnitState, refusal: Omit<Refusal, 'content' | 'attempts'>): UnitState {
   const content = contentOf(state, wish(state));
@@ -160,12 +171,13 @@ export function adopted(state: UnitState): boolean {
   return has(state.foreign ?? NONE, EDGE);
 }
 
-/** Nothing of ours is left, at the vendor or in anybody's wish. */
+/** Nothing of ours is left, at the vendor or in anybody's wish, and that was read back where it can be. */
 export function finished(state: UnitState): boolean {
   return (
     Object.keys(state.claims).length === 0 &&
     state.nodes.length === 0 &&
     state.uncertain.length === 0 &&
+    state.unproved === undefined &&
     notOurs(state, state.shown | state.maybe) === (state.shown | state.maybe) &&
     state.intent === undefined
   );

@@ -28,7 +28,7 @@ export interface Intent {
   readonly cascade: boolean;
   /** Digest of the loud options that a register sends. */
   readonly options: string;
-  /** One of several calls that one change takes: what they lead to is read back at the end. */
+  /** One of several calls that one change takes, or the last of an edge with columns: what they lead to is read back at the end. */
   readonly part?: true;
   /** The latest moment the vendor may still apply it: deadline of the call + late bound + clock skew (epoch ms). */
   readonly until: number;
@@ -93,8 +93,12 @@ export interface UnitState {
   readonly foreign?: Mask;
   /** Column edges that we put there and surely took away again, the latest of them: should they come back, they are ours. */
   readonly past?: Mask;
-  /** A change of several calls is not read back yet; how often that found something missing. */
+  /** A change of several calls, or the withdrawal of an edge, is not read back yet; how often that found something amiss. */
   readonly unproved?: number;
+  /** What that change took away: shown all the same, it is ours. */
+  readonly taken?: Mask;
+  /** How often the vendor could not be asked about it. */
+  readonly unread?: number;
   /** Digest of the loud options of the last register. */
   readonly shownOptions?: string;
   /** Digest of the options of registers that may still arrive before `addUntil`; `*` when they differ. */
@@ -173,6 +177,8 @@ export function encodeUnit(state: UnitState): JsonObject {
   if (state.foreign !== undefined) body['foreign'] = encodeMask(state.foreign);
   if (state.past) body['past'] = encodeMask(state.past);
   if (state.unproved !== undefined) body['unproved'] = state.unproved;
+  if (state.taken !== undefined) body['taken'] = encodeMask(state.taken);
+  if (state.unread !== undefined) body['unread'] = state.unread;
   if (state.intent) body['intent'] = { ...state.intent, mask: encodeMask(state.intent.mask) };
   if (state.lease) body['lease'] = { ...state.lease };
   if (state.refusal) body['refusal'] = { ...state.refusal } as JsonObject;
@@ -186,14 +192,14 @@ type StoredUnit = { readonly [key in (typeof OPTIONAL)[number]]?: UnitState[key]
   UnitState,
   'id' | 'vendor' | 'target' | 'account' | 'from' | 'to' | 'spec' | 'addUntil' | 'delUntil'
 > &
-  Pick<UnitState, 'unproved' | 'lease' | 'refusal' | 'lastFailure'> & {
+  Pick<UnitState, 'unproved' | 'unread' | 'lease' | 'refusal' | 'lastFailure'> & {
     readonly quiet: readonly string[];
     readonly parts: readonly (readonly [number, string, number, string, number])[];
     readonly claims: Readonly<Record<string, { readonly mask: string; readonly options?: JsonObject }>>;
     readonly nodes: readonly Masked<CreatedNode>[];
     readonly uncertain: readonly Masked<UncertainNode>[];
     readonly intent?: Masked<Intent>;
-  } & { readonly [key in 'shown' | 'maybe']: string } & { readonly [key in 'foreign' | 'past']?: string };
+  } & { readonly [key in 'shown' | 'maybe']: string } & { readonly [key in 'foreign' | 'past' | 'taken']?: string };
 
 type Masked<T extends { readonly mask: Mask }> = Omit<T, 'mask'> & { readonly mask: string };
 
@@ -227,6 +233,8 @@ export function decodeUnit(body: JsonObject): UnitState {
   if (raw.foreign !== undefined) unit.foreign = decodeMask(raw.foreign);
   if (raw.past !== undefined) unit.past = decodeMask(raw.past);
   if (raw.unproved !== undefined) unit.unproved = raw.unproved;
+  if (raw.taken !== undefined) unit.taken = decodeMask(raw.taken);
+  if (raw.unread !== undefined) unit.unread = raw.unread;
   if (raw.intent) unit.intent = masked(raw.intent);
   if (raw.lease) unit.lease = raw.lease;
   if (raw.refusal) unit.refusal = raw.refusal;

@@ -1,5 +1,6 @@
 import { rootCertificates } from 'node:tls';
-import { Agent, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
+import Agent from 'undici/lib/dispatcher/agent.js';
 import { Failure } from '../core/failure.ts';
 
 /** One HTTP exchange with a vendor. The only home of undici. */

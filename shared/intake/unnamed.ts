@@ -4,12 +4,18 @@ import type { JsonObject } from '../core/json.ts';
 import type { Naming } from '../core/naming.ts';
 import { NO_NAMING, nameDataset } from '../core/naming.ts';
 import type { DatasetId } from '../formats/openlineage/facts.ts';
-import { suggestRule } from '../formats/openlineage/suggest-rule.ts';
+import { suggestFlinkRule, suggestRule } from '../formats/openlineage/suggest-rule.ts';
 import type { Services } from '../wiring.ts';
 
-/** A dataset that events name and no rule knows at some vendor. */
-export interface Unnamed extends DatasetId {
+/** A dataset that events or Flink deployments name. */
+export interface Nameless extends DatasetId {
   readonly symlinks?: readonly DatasetId[];
+  /** Flink's own name of it; its namespace is `flink` then. */
+  readonly flink?: JsonObject;
+}
+
+/** A dataset that no rule knows at some vendor. */
+export interface Unnamed extends Nameless {
   /** Vendors that have no name for it. */
   readonly vendors: readonly string[];
   /** Declarations that named it. */
@@ -28,11 +34,17 @@ export interface UnnamedPage {
 const INDEX = 'ol-unnamed';
 const KEEP_DAYS = 90;
 
-/** Writes down which of these datasets have no name at a configured vendor. A hint for people: nothing depends on it. */
+const DAY_MS = 86_400_000;
+
+/**
+ * Writes down which of these datasets have no name at a configured vendor. A hint for people: nothing depends on it. `again`: the same was
+ * declared before, so it is not counted, and what is known is written anew once a day.
+ */
 export async function noteUnnamed(
-  datasets: readonly (DatasetId & { readonly symlinks?: readonly DatasetId[] })[],
+  datasets: readonly Nameless[],
   owner: string,
   services: Services,
+  { again = false }: { readonly again?: boolean } = {},
 ): Promise<void> {
   const { deps, log } = services;
   try {
@@ -40,20 +52,28 @@ export async function noteUnnamed(
     const vendors = await registering(services);
     for (const dataset of datasets) {
       const missing = unknownAt(dataset, vendors, naming ?? NO_NAMING);
-      if (missing.length > 0) await note(dataset, missing, owner, services);
+      if (missing.length > 0) await note(dataset, { vendors: missing, owner, again }, services);
     }
   } catch (thrown) {
     log.warn('unnamed datasets were not noted', { reason: thrown instanceof Error ? thrown.message : String(thrown) });
   }
 }
 
-function unknownAt(
-  dataset: DatasetId & { readonly symlinks?: readonly DatasetId[] },
-  vendors: readonly string[],
-  naming: Naming,
-): readonly string[] {
-  const { namespace, name, symlinks } = dataset;
-  const named = nameDataset({ namespace, name, vendors: {}, ...(symlinks ? { symlinks } : {}) }, naming);
+/** A table of Flink, called as graphs call it. */
+export function flinkTable(flink: JsonObject): Nameless {
+  return {
+    namespace: 'flink',
+    name: [flink['catalog'], flink['database'], flink['table']].filter((part) => part !== undefined).join('.'),
+    flink,
+  };
+}
+
+function unknownAt(dataset: Nameless, vendors: readonly string[], naming: Naming): readonly string[] {
+  const { namespace, name, symlinks, flink } = dataset;
+  const named = nameDataset(
+    flink ? { vendors: { flink } } : { namespace, name, vendors: {}, ...(symlinks ? { symlinks } : {}) },
+    naming,
+  );
   // A name in a vendor's own namespace needs no rule.
   const own = new Set([namespace, ...(symlinks ?? []).map((each) => each.namespace)]);
   return vendors.filter((vendor) => named.vendors[vendor] === undefined && !own.has(vendor));
@@ -67,23 +87,24 @@ async function registering({ deps }: Services): Promise<readonly string[]> {
 }
 
 async function note(
-  dataset: DatasetId & { readonly symlinks?: readonly DatasetId[] },
-  vendors: readonly string[],
-  owner: string,
+  dataset: Nameless,
+  { vendors, owner, again }: Pick<Unnamed, 'vendors' | 'owner'> & { readonly again: boolean },
   { deps }: Services,
 ): Promise<void> {
-  const { namespace, name, symlinks } = dataset;
+  const { namespace, name, symlinks, flink } = dataset;
   const key = `ol/unnamed/${digest(JSON.stringify([namespace, name]))}`;
   const now = new Date(deps.now()).toISOString();
   for (;;) {
     const row = await deps.ledger.get(key);
     const known = row?.body as unknown as Unnamed | undefined;
+    if (again && known && deps.now() - Date.parse(known.lastSeen) < DAY_MS) return;
     const next: Unnamed = {
       namespace,
       name,
       ...(symlinks ? { symlinks } : {}),
+      ...(flink ? { flink } : {}),
       vendors,
-      count: (known?.count ?? 0) + 1,
+      count: again && known ? known.count : (known?.count ?? 0) + 1,
       firstSeen: known?.firstSeen ?? now,
       lastSeen: now,
       owner,
@@ -111,7 +132,12 @@ export async function unnamed(
     const known = row.body as unknown as Unnamed;
     const missing = unknownAt(known, vendors, naming ?? NO_NAMING);
     if (missing.length === 0) await deps.ledger.remove(key, row.rev);
-    else unresolved.push({ ...known, vendors: missing, rule: suggestRule(known, missing) });
+    else
+      unresolved.push({
+        ...known,
+        vendors: missing,
+        rule: known.flink ? suggestFlinkRule(known.flink, missing) : suggestRule(known, missing),
+      });
   }
   return { unresolved, ...(found.next === undefined ? {} : { next: found.next }) };
 }

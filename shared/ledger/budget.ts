@@ -1,3 +1,4 @@
+import { budgetKey } from '../core/account-rows.ts';
 import { Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
 import { BUDGET_SPENT, type Budget } from '../http/budget.ts';
@@ -80,7 +81,7 @@ function limiter(options: Options & { readonly whose?: string }): (deadlineMs: n
     callsPerSecond === undefined
       ? 1
       : Math.min(MOST_PER_BLOCK, Math.max(1, Math.floor((callsPerSecond * BLOCK_MS) / 1_000)));
-  const key = `budget/${account}`;
+  const key = budgetKey(account);
   let block: Block = { slot: 0, left: 0 };
   /** Doubles while slots are used up in time, and starts anew when one was lost. */
   let size = 1;

@@ -1,3 +1,4 @@
+import { circuitKey } from '../core/account-rows.ts';
 import { asFailure, Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
 import { CIRCUIT_OPEN, type Circuit } from '../http/circuit.ts';
@@ -39,9 +40,11 @@ export function ledgerCircuit(options: {
   readonly now: () => number;
   readonly id: () => string;
   readonly log?: Log | undefined;
+  /** Told when it has been written that the account refuses us, or takes our calls again. Does not throw. */
+  readonly changed?: (() => Promise<void>) | undefined;
 }): Circuit {
-  const { ledger, target, secret, now, id, log } = options;
-  const key = `circuit/${options.account}`;
+  const { ledger, target, secret, now, id, log, changed = async () => {} } = options;
+  const key = circuitKey(options.account);
   let opened: Opened | undefined;
   /** Our turn to try: the next call goes alone, and says how it is. */
   let probing: string | undefined;
@@ -142,7 +145,7 @@ export function ledgerCircuit(options: {
     probing = undefined;
     try {
       const row = await ledger.get(key);
-      if (row && read(row)?.probe?.token === token) await ledger.remove(key, row.rev);
+      if (row && read(row)?.probe?.token === token && (await ledger.remove(key, row.rev))) await changed();
       log?.info('a target takes our calls again', { target });
     } catch (thrown) {
       log?.warn('the circuit stays open for others until they try', { target, reason: asFailure(thrown).message });
@@ -180,6 +183,7 @@ export function ledgerCircuit(options: {
         opened = state;
         const retryAt = new Date(state.retryAt).toISOString();
         log?.warn('a target refuses us; nothing more is sent there', { target, reason: failure.message, retryAt });
+        await changed();
         return;
       }
     } catch (thrown) {

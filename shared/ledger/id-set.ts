@@ -71,8 +71,8 @@ export async function dropIds(ledger: Ledger, cache: ChunkCache, kept: readonly 
   for (const key of dead) cache.delete(key);
 }
 
-/** Ids are base64url digests: their leading bits are evenly spread. */
-function bucketOf(id: string, bits: number): number {
+/** Of 2^bits buckets the one of this id. Ids are base64url digests: their leading bits are evenly spread. */
+export function bucketOf(id: string, bits: number): number {
   const leading = Buffer.from(id.slice(0, 4), 'base64url').readUIntBE(0, 3);
   return leading >> (24 - bits);
 }

@@ -47,6 +47,26 @@ export interface Ledger {
    * give. Only stores have it to which it costs less than those.
    */
   findRows?(indexes: readonly string[], options: FindRows): Promise<Page<FoundRow>[]>;
+  /**
+   * Removes what was left by writes that never came to their end, looking at a part of what there is. Only ledgers have it whose writes
+   * may leave something.
+   */
+  collect?(options: Collect): Promise<Collected>;
+}
+
+export interface Collect {
+  /** Epoch ms: what was written since then stays, because its writer may still be at it. At least an hour ago. */
+  readonly before: number;
+  /** Where the last call stopped. */
+  readonly after?: string;
+  /** How much is looked at, 25 by default. */
+  readonly limit?: number;
+}
+
+export interface Collected {
+  readonly removed: number;
+  /** Pass as `after` for the next part; absent on the last. */
+  readonly next?: string;
 }
 
 export interface FindRows {

@@ -2,6 +2,16 @@ import { digest } from '../core/digest.ts';
 import { Failure } from '../core/failure.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { FoundRow, Ledger, Row } from './ledger.ts';
+import {
+  collectPieces,
+  type Piece,
+  pieceKey,
+  pieceRow,
+  refersTo,
+  removePieces,
+  type Spilled,
+  type SpilledFields,
+} from './spill-pieces.ts';
 
 export interface SpillSizes {
   /** A row whose JSON has more bytes than this is written in pieces. */
@@ -16,13 +26,8 @@ export interface SpillSizes {
 const SIZES: SpillSizes = { row: 64_000, field: 4_000, piece: 32_000 };
 const REMEMBERED = 200;
 const TRIES = 20;
-
-/** Where a field's text stands: rows `piece/<id>/0` … */
-export interface Spilled {
-  readonly id: string;
-  readonly pieces: number;
-}
-export type SpilledFields = Readonly<Record<string, Spilled>>;
+/** From its first piece to its row no write takes longer; its pieces are collected long after that (`Collect.before`). */
+const GIVE_UP_MS = 600_000;
 
 /** A large row as it was last read or written here, so that fields that stay the same need not be written again. */
 interface Known {
@@ -31,16 +36,21 @@ interface Known {
 }
 
 const versionOf = (key: string, rev: string): string => `${key}\n${rev}`;
-export const pieceKey = (id: string, piece: number): string => `piece/${id}/${piece}`;
 
 /**
  * The same ledger for rows of any size: of a large row, the long fields of its body stand in rows of their own, in pieces of a bounded
  * size. Pieces are written before the row that refers to them and never change; which ones count is decided by the row alone, so one
  * conditional write still decides everything. What a row does not refer to any more is removed after it was replaced for certain; a
- * process that dies, or a write of unknown outcome, leaves pieces that nobody refers to.
+ * process that dies, or a write of unknown outcome, leaves pieces that nobody refers to, until they are collected.
  */
-export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
+export function spilling(
+  ledger: Ledger,
+  sizes: SpillSizes = SIZES,
+  now: () => number = Date.now,
+): Ledger & Required<Pick<Ledger, 'collect'>> {
   const known = new Map<string, Known>();
+  /** Ids of pieces whose row is being written here: however long that takes, nobody here takes them away. */
+  const busy = new Set<string>();
 
   function remember({ key, rev }: Pick<Row, 'key' | 'rev'>, each: Known): void {
     known.delete(versionOf(key, rev));
@@ -88,7 +98,7 @@ export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
     const body: Record<string, Json> = {};
     const fields: Record<string, Spilled> = {};
     const texts: Record<string, string> = {};
-    const fresh: (readonly [key: string, text: string])[] = [];
+    const fresh: Piece[] = [];
     for (const { name, text: own } of written) {
       if (own.length <= sizes.field) {
         body[name] = JSON.parse(own) as Json;
@@ -97,22 +107,39 @@ export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
       texts[name] = own;
       const same = before?.texts[name] === own ? before.fields[name] : undefined;
       const id = `${digest(versionOf(row.key, row.rev))}/${name}`;
-      const pieces = same ? [] : piecesOf(own, sizes.piece);
-      fields[name] = same ?? { id, pieces: pieces.length };
-      fresh.push(...pieces.map((part, piece) => [pieceKey(id, piece), part] as const));
+      const parts = same ? [] : piecesOf(own, sizes.piece);
+      fields[name] = same ?? { id, pieces: parts.length };
+      fresh.push(...parts.map((text, place): Piece => ({ id, place, text, of: row.key, pieces: parts.length })));
     }
     body['spilled'] = fields as unknown as JsonObject;
     const { index, ...rest } = row;
     return { stored: { ...rest, ...(index ? { index: [...index] } : {}), body }, after: { fields, texts }, fresh };
   }
 
-  /** What cannot be removed now stays for good, and does no harm. */
+  /** What cannot be removed now is collected later. */
   async function drop(before: Known | undefined, after: Known | undefined): Promise<void> {
     const kept = new Set(Object.values(after?.fields ?? {}).map(({ id }) => id));
-    for (const { id, pieces } of Object.values(before?.fields ?? {})) {
-      if (kept.has(id)) continue;
-      const keys = Array.from({ length: pieces }, (_, piece) => pieceKey(id, piece));
-      for (const row of (await ledger.getMany(keys)).values()) await ledger.remove(row.key, row.rev);
+    for (const each of Object.values(before?.fields ?? {})) if (!kept.has(each.id)) await removePieces(ledger, each);
+  }
+
+  /**
+   * Each field's first piece before the others, because by it they are all found again. Nobody else can have made their keys: false says
+   * that our own write came through before.
+   */
+  async function writePieces(pieces: readonly Piece[], rev: string, at: number): Promise<void> {
+    const write = (piece: Piece) => ledger.write(pieceRow(piece, rev, at), null);
+    await Promise.all(pieces.filter(({ place }) => place === 0).map(write));
+    await Promise.all(pieces.filter(({ place }) => place > 0).map(write));
+  }
+
+  /** After a refused write: takes its pieces away, if the row can be seen to be another one, which nobody makes of them any more. */
+  async function takeBack(key: string, expected: string | null, pieces: readonly Piece[]): Promise<void> {
+    // Where there was no row there may be none again, and then an attempt of ours that is still under way would find its condition met.
+    if (expected === null || pieces.length === 0) return;
+    const row = await ledger.get(key);
+    if (row?.rev === expected) return;
+    for (const { id, pieces: count } of pieces.filter(({ place }) => place === 0)) {
+      if (!refersTo(row, id)) await removePieces(ledger, { id, pieces: count });
     }
   }
 
@@ -139,18 +166,19 @@ export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
       }
       const { stored, after, fresh } = split(row, fields, before);
       const { key, rev } = row;
-      await Promise.all(
-        fresh.map(([piece, part]) => {
-          const body = { kind: 'piece', version: 1, text: part };
-          // Nobody else can have made this key: false says that our own write came through before.
-          return ledger.write({ key: piece, rev, body }, null);
-        }),
-      );
-      const done = await ledger.write(stored, expected);
-      remember({ key, rev }, after);
-      // Only now is it certain that nothing refers to them; and what failed may still have come through.
-      if (done) await drop(before, after).catch(() => {});
-      return done;
+      const at = now();
+      for (const { id } of fresh) busy.add(id);
+      try {
+        await writePieces(fresh, rev, at);
+        if (now() - at > GIVE_UP_MS) throw new Failure('unavailable', `The ledger row ${key} took too long to write.`);
+        const done = await ledger.write(stored, expected);
+        remember({ key, rev }, after);
+        // Only now is it certain that nothing refers to them; and what failed may still have come through.
+        await (done ? drop(before, after) : takeBack(key, expected, fresh)).catch(() => {});
+        return done;
+      } finally {
+        for (const { id } of fresh) busy.delete(id);
+      }
     },
     async remove(key, expected) {
       const removed = await ledger.remove(key, expected);
@@ -158,6 +186,7 @@ export function spilling(ledger: Ledger, sizes: SpillSizes = SIZES): Ledger {
       return removed;
     },
     find: (index, options) => ledger.find(index, options),
+    collect: (options) => collectPieces(ledger, options, busy),
     ...(ledger.findRows && { findRows: wholeRows(ledger.findRows.bind(ledger), get) }),
   };
 }

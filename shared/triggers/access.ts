@@ -36,12 +36,13 @@ export function checkOwner(caller: Caller, owner: string): void {
     throw new Failure(
       'denied',
       `the key of ${caller.name} has no access to ${owner}; its owners are ${(caller.owners ?? []).join(', ')}`,
+      { status: 403 },
     );
 }
 
 /**
  * Throws `Failure` `denied` when the caller is confined to other namespaces than a manifest names: of its job, and of the datasets
- * that it gives an OpenLineage identity. Names of vendors have no namespace.
+ * that it gives an OpenLineage identity. Names of vendors have no namespace: they are another matter (functions/register/confined.ts).
  */
 export function checkNamespaces(caller: Caller, named: Iterable<string>): void {
   if (caller.namespaces === undefined) return;
@@ -50,6 +51,7 @@ export function checkNamespaces(caller: Caller, named: Iterable<string>): void {
     throw new Failure(
       'denied',
       `the key of ${caller.name} may not speak of ${foreign.slice(0, 5).join(', ')}; its namespaces are ${caller.namespaces.join(', ')}`,
+      { status: 403 },
     );
 }
 
@@ -101,9 +103,12 @@ function unauthorized(detail: string, error: string): Answer {
   return { ...answer, headers: { ...answer.headers, 'www-authenticate': `Bearer realm="lineage"${error}` } };
 }
 
-/** Clients that sign what they send. Throws `Failure` `unavailable` when the secret cannot be read. */
-export async function clientsWithSecrets(services: Services): Promise<readonly Client[]> {
-  return (await readClients(services)).filter((client) => client.webhook_secrets !== undefined);
+/** Clients that sign what they send; `again` as of `readClients`. Throws `Failure` `unavailable` when the secret cannot be read. */
+export async function clientsWithSecrets(
+  services: Services,
+  options: { readonly again?: boolean } = {},
+): Promise<readonly Client[]> {
+  return (await readClients(services, options)).filter((client) => client.webhook_secrets !== undefined);
 }
 
 async function holder(key: string, services: Services): Promise<Client | undefined> {

@@ -36,6 +36,8 @@ export interface Route {
   readonly path: string;
   /** What a key must allow where one is needed; without it no key opens the route. `signed`: the route verifies by itself. */
   readonly scope?: Scope | 'signed';
+  /** What to do instead when a request is larger than it may be. */
+  readonly instead?: string;
   handle(request: Request, services: Services): Promise<Answer>;
 }
 
@@ -159,8 +161,7 @@ async function answerTo(
   if ('refused' in access) return encode(access.refused);
   const body = bodyOf(event);
   if (services.settings.aws && (entry.options.url ?? 'iam') === 'iam' && body.byteLength > REQUEST_BYTES) {
-    const detail = `a request may have ${REQUEST_BYTES} bytes; drop larger manifests into the bucket under manifests/`;
-    return encode(problem(413, detail));
+    return encode(requestTooLarge(REQUEST_BYTES, matched.route));
   }
   const left = context.getRemainingTimeInMillis() - ANSWER_MARGIN_MS;
   const answer = await matched.route.handle(
@@ -177,6 +178,14 @@ async function answerTo(
     services,
   );
   return encode(answer);
+}
+
+/** The answer to a request that is larger than this many bytes. */
+export function requestTooLarge(
+  bytes: number,
+  { instead = 'drop larger manifests into the bucket under manifests/' }: Pick<Route, 'instead'> = {},
+): Answer {
+  return problem(413, `a request may have ${bytes} bytes; ${instead}`);
 }
 
 interface Match {

@@ -2,6 +2,7 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { decodeUtf8 } from '../core/utf8.ts';
 import type { Services } from '../wiring.ts';
 import { admitClient, type Caller, clientsWithSecrets, type Scope, slowDown, TRUSTED } from './access.ts';
+import type { Client } from './clients.ts';
 import type { Answer, Request } from './http.ts';
 import { problem } from './problem.ts';
 
@@ -38,23 +39,46 @@ export async function admitSigned(
   if (decodeUtf8(request.body) === undefined) return { refused: problem(400, 'the body is not UTF-8') };
   const text = Buffer.from(request.body).toString('utf8');
 
-  for (const client of await clientsWithSecrets(services)) {
-    for (const [at, secret] of (client.webhook_secrets ?? []).entries()) {
-      const fits = verify(secret, text, request.headers);
-      if (fits === 'late') {
-        return { refused: refused('webhook-timestamp is more than five minutes off; check the clock of the sender') };
-      }
-      if (fits === 'unusable')
-        services.log.warn('a webhook secret is not usable', { client: client.name, position: at });
-      if (fits !== 'yes') continue;
-      const admitted = admitClient(client, scope, services);
-      return 'refused' in admitted ? admitted : { id, caller: admitted.caller };
-    }
+  const signer = await signerOf(text, request.headers, services);
+  if (signer === 'late')
+    return { refused: refused('webhook-timestamp is more than five minutes off; check the clock of the sender') };
+  if (signer !== undefined) {
+    const admitted = admitClient(signer, scope, services);
+    return 'refused' in admitted ? admitted : { id, caller: admitted.caller };
   }
   await slowDown(services, { address: request.address, tried: request.headers['webhook-signature'] });
   const detail =
     'no client has a secret that this signature was made with; webhook_secrets of a client in the secret lineage/clients holds them';
   return { refused: refused(detail) };
+}
+
+/** A signature that no secret fits makes the secrets be read again, because its own may be newer than what is remembered. */
+async function signerOf(
+  text: string,
+  headers: Request['headers'],
+  services: Services,
+): Promise<Client | 'late' | undefined> {
+  const found = fitting(await clientsWithSecrets(services), text, headers, services);
+  if (found !== undefined || services.secrets.refresh === undefined) return found;
+  return fitting(await clientsWithSecrets(services, { again: true }), text, headers, services);
+}
+
+function fitting(
+  clients: readonly Client[],
+  text: string,
+  headers: Request['headers'],
+  services: Services,
+): Client | 'late' | undefined {
+  for (const client of clients) {
+    for (const [at, secret] of (client.webhook_secrets ?? []).entries()) {
+      const fits = verify(secret, text, headers);
+      if (fits === 'yes') return client;
+      if (fits === 'late') return 'late';
+      if (fits === 'unusable')
+        services.log.warn('a webhook secret is not usable', { client: client.name, position: at });
+    }
+  }
+  return undefined;
 }
 
 function verify(

@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import type { ColumnEdge, Entry, Job, Problem } from '../core/edge.ts';
 import type { Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { VendorBlocks } from '../core/manifest-schema.ts';
 import type { UnitTable } from '../core/unit-state.ts';
 import type { Lane } from '../http/budget.ts';
 import type { Transport } from '../http/transport.ts';
@@ -22,15 +23,10 @@ export interface Vendor {
   readonly limits: Limits;
   readonly abilities: Abilities;
   /**
-   * Strict schemas of the vendor's blocks in a manifest; every key optional at this level, checked again by `units`.
-   * `check` says what is wrong between the keys of a dataset block whose defaults are filled in (empty: nothing).
+   * Strict schemas of the vendor's blocks in a manifest; every key optional at this level, checked again by `units`. Without `entry` lineage can
+   * only be read: such a vendor is no target of a manifest.
    */
-  readonly blocks: {
-    readonly dataset: z.ZodObject;
-    /** Absent where lineage can only be read: such a vendor is no target of a manifest. */
-    readonly entry?: z.ZodObject;
-    check?(dataset: JsonObject): readonly string[];
-  };
+  readonly blocks: VendorBlocks;
   /** Schema of the target's secret; its keys are in the vendor's README. */
   readonly secret: z.ZodType<JsonObject>;
   /** Identity of the account a secret points at; ledger rows are keyed by it. Holds no secret value. */

@@ -1,22 +1,25 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import { type BuildOptions, build, type Metafile } from 'esbuild';
+import { parseDocument, type YAMLMap } from 'yaml';
 import type { MadeCall } from './calls.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
 /** As serverless.yml builds them. */
-const OPTIONS = {
-  bundle: true,
-  platform: 'node',
-  target: 'node24',
-  format: 'cjs',
-  minify: true,
-  keepNames: true,
-  legalComments: 'none',
+const OPTIONS: BuildOptions & { readonly write: false } = {
+  ...esbuildSettings(),
   absWorkingDir: root,
   logLevel: 'error',
-} as const;
+  write: false,
+};
+
+function esbuildSettings(): BuildOptions {
+  const file = parseDocument(readFileSync(join(root, 'serverless.yml'), 'utf8'), { logLevel: 'error' });
+  const { exclude: external, skipRebuild: _, ...settings } = (file.getIn(['custom', 'esbuild']) as YAMLMap).toJS(file);
+  return { ...settings, external };
+}
 
 /** What an entry cannot do without: AWS SDK clients with the commands it sends, undici, zod. */
 export interface Parts {
@@ -31,8 +34,6 @@ export async function partsOf(entryFile: string): Promise<Parts> {
   const { metafile } = await build({
     ...OPTIONS,
     entryPoints: [entryFile],
-    external: ['*/wiring-embedded.ts'],
-    write: false,
     outdir: 'out',
     metafile: true,
   });
@@ -138,7 +139,6 @@ export async function floorBundle(
   const { outputFiles } = await build({
     ...OPTIONS,
     stdin: { contents: lines.join('\n'), resolveDir: root, loader: 'js' },
-    write: false,
     outfile: join(root, 'floor.js'),
   });
   const [file] = outputFiles;

@@ -9,6 +9,7 @@ import { type Between, clientThrough, startDynalite, type TableEmulator } from '
 import { graphSuite } from './graph-suite.ts';
 import { ledgerSuite } from './ledger-suite.ts';
 import { eventually } from './opened.ts';
+import { piecesSuite } from './pieces-suite.ts';
 
 let emulator: TableEmulator;
 /** What was sent since the last look, as `operation units`. */
@@ -55,6 +56,11 @@ function through(between: Between) {
 }
 
 ledgerSuite('the DynamoDB ledger', () => ({ subject: ledger(), close: () => {} }));
+piecesSuite('the DynamoDB ledger', async () => {
+  // A table of its own: whatever is old enough in it goes.
+  const own = await startDynalite();
+  return { subject: dynamodbLedger(own.table, { client: own.client }), close: () => own.close() };
+});
 
 graphSuite('the DynamoDB ledger', async () => {
   // A table of its own: an index entry's cost depends on its neighbours' keys.

@@ -6,6 +6,7 @@ import { openSqliteFile } from '../../shared/ledger/sqlite-file.ts';
 import { graphSuite } from './graph-suite.ts';
 import { ledgerSuite } from './ledger-suite.ts';
 import { temporaryFolder } from './opened.ts';
+import { piecesSuite } from './pieces-suite.ts';
 
 ledgerSuite('the memory ledger', () => ({ subject: memoryLedger(), close: () => {} }));
 
@@ -34,3 +35,5 @@ graphSuite('the sqlite ledger', async () => {
   const { subject, close } = await sqlite();
   return { subject: { ledger: subject }, close };
 });
+piecesSuite('the memory ledger', () => ({ subject: memoryLedger(), close: () => {} }));
+piecesSuite('the sqlite ledger', sqlite);

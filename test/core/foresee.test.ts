@@ -4,7 +4,7 @@ import { claim, columnsOf, unclaim, wish } from '../../shared/core/claims.ts';
 import { columnPairs, foresee } from '../../shared/core/foresee.ts';
 import { EDGE, has, without } from '../../shared/core/mask.ts';
 import { type Capabilities, nextStep } from '../../shared/core/plan.ts';
-import { intend, looked, refusedBy, uncertain } from '../../shared/core/transition.ts';
+import { finished, intend, looked, refusedBy, uncertain } from '../../shared/core/transition.ts';
 import type { UnitState } from '../../shared/core/unit-state.ts';
 import { bits, claimed, columns, empty, NODE, PAIR, registered } from './units.ts';
 
@@ -82,6 +82,9 @@ describe('verdicts', () => {
     expect(columnPairs(changed.state, changed.add, 0, 0)).toEqual([['z', 'z']]);
     expect(columnPairs(changed.state, changed.remove, 0, 0)).toEqual([['y', 'y']]);
     expect(foresee(there, unclaim(there, 'o1'), PAIR, NOW)).toMatchObject({ verdict: 'withdraw', calls: 1 });
+    const read = foresee(there, unclaim(there, 'o1'), { ...PAIR, verify: true }, NOW);
+    expect(read).toMatchObject({ verdict: 'withdraw', calls: 2 });
+    expect(finished(read.state)).toBe(true);
   });
 
   it('adopts what was there before, and leaves it when it is withdrawn', () => {

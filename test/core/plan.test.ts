@@ -47,7 +47,7 @@ describe('a pair at a vendor that takes lineage back', () => {
     const doubtful = uncertain(less, intent(less, 'withdraw', 'y>y', 900), false);
     const again = claimed(doubtful, 'a', 'x>x y>y');
     expect(step(again)).toMatchObject({ do: 'wait', until: 900 });
-    expect(step(again, PAIR, 900)).toEqual({ do: 'register', mask: 'edge y>y' });
+    expect(step(again, PAIR, 900)).toEqual({ do: 'register', mask: 'edge y>y', part: true });
   });
 
   it('the wait survives a later success', () => {
@@ -81,7 +81,7 @@ describe('a pair at a vendor that takes lineage back', () => {
 
   it('direct flag changed: the old column goes before the new one comes', () => {
     const flipped = claimed(shown, 'a', 'x>x~ y>y z>z');
-    expect(step(flipped)).toEqual({ do: 'withdraw', mask: 'x>x', cascade: false });
+    expect(step(flipped)).toEqual({ do: 'withdraw', mask: 'x>x', cascade: false, part: true });
   });
 
   it('direct flag of a column that was there before us: registered over it, never withdrawn', () => {
@@ -111,10 +111,26 @@ describe('a pair at a vendor that takes lineage back', () => {
   it('nothing wanted: uncertain columns first, known ones last, cascade with the last of them', () => {
     const maybe = { ...shown, shown: bits(shown, 'edge y>y z>z'), maybe: bits(shown, 'x>x') };
     const gone = unclaim(maybe, 'a');
-    expect(step(gone)).toEqual({ do: 'withdraw', mask: 'x>x', cascade: false });
+    const part = true;
+    expect(step(gone)).toEqual({ do: 'withdraw', mask: 'x>x', cascade: false, part });
     const next = { ...gone, maybe: 0n };
-    expect(step(next)).toEqual({ do: 'withdraw', mask: 'edge y>y z>z', cascade: true });
-    expect(step(next, { ...PAIR, columnsPerCall: 1 })).toEqual({ do: 'withdraw', mask: 'y>y', cascade: false });
+    expect(step(next)).toEqual({ do: 'withdraw', mask: 'edge y>y z>z', cascade: true, part });
+    expect(step(next, { ...PAIR, columnsPerCall: 1 })).toEqual({ do: 'withdraw', mask: 'y>y', cascade: false, part });
+  });
+
+  it('less than shown in several calls, or more at the same time: each but the last has others behind it', () => {
+    const one = { ...PAIR, columnsPerCall: 1 };
+    const less = claimed(shown, 'a', 'x>x');
+    expect(step(less, one)).toEqual({ do: 'withdraw', mask: 'y>y', cascade: false, part: true });
+    const last = { ...less, shown: bits(less, 'edge x>x y>y') };
+    expect(step(last, one)).toEqual({ do: 'withdraw', mask: 'y>y', cascade: false });
+    expect(step(claimed(shown, 'a', 'x>x q>q'))).toEqual({ do: 'register', mask: 'edge q>q', part: true });
+  });
+
+  it('nothing wanted, nothing known any more, and not read back yet: verifies, where that can be done', () => {
+    const gone = { ...unclaim(shown, 'a'), shown: 0n, unproved: 0, taken: shown.shown };
+    expect(step(gone, { ...PAIR, verify: true })).toEqual({ do: 'verify' });
+    expect(step(gone)).toEqual({ do: 'nothing', verdict: 'gone' });
   });
 
   it('nothing wanted and no column known: withdraws the pair without columns', () => {

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { compact, twinsOf, unclaim } from '../../shared/core/claims.ts';
-import { adopted, finished, folded, looked, refusedBy, succeeded, uncertain } from '../../shared/core/transition.ts';
+import {
+  adopted,
+  finished,
+  folded,
+  looked,
+  refusedBy,
+  succeeded,
+  trusted,
+  uncertain,
+} from '../../shared/core/transition.ts';
 import { decodeUnit, encodeUnit } from '../../shared/core/unit-state.ts';
 import { bits, claimed, columns, empty, intent, registered, words } from './units.ts';
 
@@ -71,6 +80,19 @@ describe('a withdraw', () => {
     expect(words(state, state.shown)).toBe('');
     expect(words(state, state.maybe)).toBe('edge x>x');
     expect(state.delUntil).toBe(700);
+  });
+
+  it('that is to be read back keeps in mind what it took, until it is there again', () => {
+    const part = { ...intent(shown, 'withdraw', 'x>x y>y'), part: true } as const;
+    const state = succeeded(shown, part, done());
+    expect([state.unproved, words(state, state.taken ?? 0n)]).toEqual([0, 'x>x y>y']);
+    expect(finished({ ...unclaim(state, 'a'), shown: 0n })).toBe(false);
+    expect(finished(trusted({ ...unclaim(state, 'a'), shown: 0n }))).toBe(true);
+    const again = succeeded(state, intent(state, 'register', 'edge x>x'), done());
+    expect(words(again, again.taken ?? 0n)).toBe('y>y');
+    const small = compact({ ...claimed(state, 'a', ''), taken: bits(state, 'y>y'), shown: 1n });
+    const back = decodeUnit(encodeUnit(small));
+    expect([back.parts.length, words(back, back.taken ?? 0n)]).toEqual([2, 'y>y']);
   });
 
   it('never lowers a wait', () => {

@@ -100,14 +100,32 @@ describe('a plan as a value', () => {
   });
 
   it('knows how long the calls take under the budgets', () => {
-    expect(etaSeconds({ dataphin: 1_000_000 }, { dataphin: { callsPerSecond: 5 } })).toBe(200_000);
+    const noon = Date.UTC(2026, 10, 21, 12);
+    const eta = (calls: Record<string, number>, budgets: Parameters<typeof etaSeconds>[1]) =>
+      etaSeconds(calls, budgets, noon);
+    expect(eta({ dataphin: 1_000_000 }, { dataphin: { callsPerSecond: 5 } })).toBe(200_000);
     expect(duration(200_000)).toBe('56 h');
     expect(
-      etaSeconds({ dataphin: 10, dataarts: 60 }, { dataphin: { callsPerSecond: 5 }, dataarts: { callsPerSecond: 20 } }),
+      eta({ dataphin: 10, dataarts: 60 }, { dataphin: { callsPerSecond: 5 }, dataarts: { callsPerSecond: 20 } }),
     ).toBe(3);
-    expect(etaSeconds({ dataphin: 250 }, { dataphin: { callsPerDay: 100, callsPerSecond: 5 } })).toBe(2 * 86_400 + 10);
-    expect(etaSeconds({ dataphin: 250 }, {})).toBeUndefined();
-    expect(etaSeconds({}, { dataphin: { callsPerSecond: 5 } })).toBeUndefined();
+    expect(eta({ dataphin: 250 }, {})).toBeUndefined();
+    expect(eta({}, { dataphin: { callsPerSecond: 5 } })).toBeUndefined();
+  });
+
+  it('knows that a day ends at midnight, and what of it is spent', () => {
+    const at = (used: number, count: number, hour = 12) =>
+      etaSeconds(
+        { dataphin: count },
+        { dataphin: { callsPerDay: 100, callsPerSecond: 5, usedToday: used } },
+        Date.UTC(2026, 10, 21, hour),
+      );
+    const [half, day] = [43_200, 86_400];
+    expect(at(0, 100)).toBe(20);
+    expect(at(0, 250)).toBe(half + day + 10);
+    expect(at(60, 40)).toBe(8);
+    expect(at(60, 41)).toBe(half + 1);
+    expect(at(100, 100)).toBe(half + 20);
+    expect(at(130, 10, 23)).toBe(3_600 + 2);
   });
 
   it('writes numbers as people read them', () => {

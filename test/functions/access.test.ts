@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
 import { entries } from '../../local/entries.ts';
 import { invocation } from '../../local/invocation.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import { memoryLog } from '../../shared/log.ts';
+import { cachedSecrets } from '../../shared/secrets/cached.ts';
 import { readSettings } from '../../shared/settings.ts';
 import { admit, mayName, mayOwn } from '../../shared/triggers/access.ts';
 import { rememberedSources, slowDown } from '../../shared/triggers/attempts.ts';
 import { SCOPES, type Scope } from '../../shared/triggers/clients.ts';
 import { functionUrl, type HttpEntry } from '../../shared/triggers/http.ts';
+import { admitSigned } from '../../shared/triggers/webhook-signature.ts';
 import type { Services } from '../../shared/wiring.ts';
 
 const AWS = { TABLE: 'table', BUCKET: 'bucket', QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/1/q' };
@@ -83,6 +86,45 @@ it('takes two keys of one client while it changes them, and a new one as soon as
   const fresh = { ...stale, secrets: { ...stale.secrets, refresh: async () => two as JsonObject } };
   expect(status(await admit('Bearer new', 'ingest', 'public', fresh))).toBe('airflow');
   expect(status(await admit('Bearer other', 'ingest', 'public', fresh))).toBe(401);
+});
+
+it('reads the secret again for a signature that nothing fits, and no more often than it may', async () => {
+  const [old, fresh, foreign] = [1, 2, 3].map((byte) => `whsec_${Buffer.alloc(32, byte).toString('base64')}`) as [
+    string,
+    string,
+    string,
+  ];
+  const kestra = { name: 'kestra', scopes: ['register'] };
+  const state = { nowMs: 0, reads: 0, webhook_secrets: [old] };
+  const inner = {
+    get: async () => {
+      state.reads += 1;
+      return { clients: [{ ...kestra, webhook_secrets: state.webhook_secrets }] } as JsonObject;
+    },
+    list: async () => [],
+  };
+  const options = { ttlMs: 60_000, refreshEveryMs: 5_000, now: () => state.nowMs };
+  const of = { ...services(AWS, undefined), secrets: cachedSecrets(inner, options) };
+  const sent = async (key: string) => {
+    const at = new Date();
+    const headers = {
+      'webhook-id': 'msg_1',
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
+      'webhook-signature': new Webhook(key).sign('msg_1', at, '{}'),
+    };
+    const signed = await admitSigned({ headers, body: Buffer.from('{}'), address: '192.0.2.7' }, 'register', of);
+    return 'refused' in signed ? signed.refused.status : signed.caller.name;
+  };
+  expect([await sent(old), state.reads]).toEqual(['kestra', 1]);
+  state.webhook_secrets = [old, fresh];
+  // Read just now.
+  expect([await sent(fresh), state.reads]).toEqual([401, 1]);
+  state.nowMs += 5_000;
+  expect([await sent(fresh), state.reads]).toEqual(['kestra', 2]);
+  expect([await sent(old), state.reads]).toEqual(['kestra', 2]);
+  state.nowMs += 5_000;
+  expect(await Promise.all(Array.from({ length: 5 }, () => sent(foreign)))).toEqual([401, 401, 401, 401, 401]);
+  expect(state.reads).toBe(3);
 });
 
 describe('failed attempts', () => {

@@ -3,16 +3,13 @@ import type { Decision } from '../../shared/converge/decide.ts';
 import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
 import { atOnce, settleUnits } from '../../shared/converge/settle.ts';
 import type { Work } from '../../shared/converge/work.ts';
-import { DEFAULT_LIMITS } from '../../shared/core/policy.ts';
 import type { Ledger } from '../../shared/ledger/ledger.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
 import { silentLog } from '../../shared/log.ts';
-import { vendors } from '../../shared/vendors/index.ts';
+import { SETTINGS, vendorOf } from './steady.ts';
 
 function targetOf(vendor: string, client: Target['client'] = {}): Target {
-  const found = vendors.find((each) => each.name === vendor);
-  if (!found) throw new Error(`no ${vendor}`);
-  return { name: vendor, vendor: found, account: 'a', secret: {}, client, budget: {} };
+  return { name: vendor, vendor: vendorOf(vendor), account: 'a', secret: {}, client, budget: {} };
 }
 
 function workOf(ledger: Ledger): Work {
@@ -23,16 +20,7 @@ function workOf(ledger: Ledger): Work {
     now: Date.now,
     id: () => `id-${ids++}`,
     alive: () => false,
-    settings: {
-      deployment: 'test',
-      policy: DEFAULT_LIMITS,
-      graceMs: 0,
-      lateBoundMs: 0,
-      clockSkewMs: 0,
-      ledgerTimeoutMs: 100,
-      callBudgetMs: 10_000,
-      concurrency: 8,
-    },
+    settings: { ...SETTINGS, callBudgetMs: 10_000 },
   } as Partial<ConvergeDeps> as ConvergeDeps;
   const deadlineMs = Date.now() + 100_000;
   return {

@@ -4,15 +4,14 @@ import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
 import type { StatusDocument } from '../../shared/converge/status.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
-import { DEFAULT_LIMITS } from '../../shared/core/policy.ts';
 import { ledgerCircuit } from '../../shared/ledger/circuit.ts';
 import type { Ledger } from '../../shared/ledger/ledger.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
 import { silentLog } from '../../shared/log.ts';
 import { guarded } from '../../shared/vendors/guarded.ts';
-import { vendors } from '../../shared/vendors/index.ts';
 import { bucket } from './bucket.ts';
 import { manifest, pairs } from './local.ts';
+import { SETTINGS, vendorOf } from './steady.ts';
 
 const OWNERS = Array.from({ length: 50 }, (_, index) => `manifests/team-${index}.json`);
 
@@ -29,8 +28,7 @@ async function world(processes: number) {
         : inner.get(key),
   };
   const id = () => `id-${state.ids++}`;
-  const vendor = vendors.find((each) => each.name === 'dataphin');
-  if (!vendor) throw new Error('no dataphin');
+  const vendor = vendorOf('dataphin');
   const call = async () => {
     state.calls += 1;
     const { denied } = state;
@@ -52,16 +50,7 @@ async function world(processes: number) {
       now: () => state.now,
       id,
       alive: (lease) => lease.until > state.now,
-      settings: {
-        deployment: 'test',
-        policy: DEFAULT_LIMITS,
-        graceMs: 0,
-        lateBoundMs: 1_000,
-        clockSkewMs: 0,
-        ledgerTimeoutMs: 100,
-        callBudgetMs: 10_000,
-        concurrency: 8,
-      },
+      settings: { ...SETTINGS, lateBoundMs: 1_000, callBudgetMs: 10_000 },
     };
   };
   const running = Array.from({ length: processes }, () => start());

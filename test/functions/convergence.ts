@@ -2,14 +2,13 @@ import { converge } from '../../shared/converge/converge.ts';
 import type { ConvergeDeps, ConvergeSettings, Target } from '../../shared/converge/deps.ts';
 import type { StatusDocument } from '../../shared/converge/status.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
-import { DEFAULT_LIMITS } from '../../shared/core/policy.ts';
 import type { Ledger } from '../../shared/ledger/ledger.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
 import { silentLog } from '../../shared/log.ts';
 import type { Message } from '../../shared/queue/queue.ts';
-import { vendors } from '../../shared/vendors/index.ts';
 import type { VendorClient } from '../../shared/vendors/vendor.ts';
 import { bucket } from './bucket.ts';
+import { SETTINGS, vendorOf } from './steady.ts';
 
 /** `converge` with everything in memory and a time that only the test moves on. */
 export function convergence(
@@ -17,8 +16,7 @@ export function convergence(
   options: { readonly vendor?: string; readonly ledger?: Ledger; readonly settings?: Partial<ConvergeSettings> } = {},
 ) {
   const { vendor: name = 'dataphin', ledger = memoryLedger() } = options;
-  const vendor = vendors.find((each) => each.name === name);
-  if (!vendor) throw new Error(`no vendor ${name}`);
+  const vendor = vendorOf(name);
   const manifests = bucket();
   const state = { now: Date.UTC(2026, 10, 21, 12), ids: 0 };
   const sent: { readonly message: Message; readonly delayMs: number }[] = [];
@@ -33,17 +31,7 @@ export function convergence(
     now: () => state.now,
     id: () => `id-${state.ids++}`,
     alive: (lease) => lease.until > state.now,
-    settings: {
-      deployment: 'test',
-      policy: DEFAULT_LIMITS,
-      graceMs: 0,
-      lateBoundMs: 1_000,
-      clockSkewMs: 0,
-      ledgerTimeoutMs: 100,
-      callBudgetMs: 10_000,
-      concurrency: 4,
-      ...options.settings,
-    },
+    settings: { ...SETTINGS, lateBoundMs: 1_000, callBudgetMs: 10_000, concurrency: 4, ...options.settings },
   };
   return {
     state,

@@ -2,18 +2,17 @@ import { expect, it } from 'vitest';
 import { converge } from '../../shared/converge/converge.ts';
 import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
-import { DEFAULT_LIMITS } from '../../shared/core/policy.ts';
 import type { Ledger, Row } from '../../shared/ledger/ledger.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
 import { silentLog } from '../../shared/log.ts';
-import { vendors } from '../../shared/vendors/index.ts';
 import { bucket } from './bucket.ts';
 import { manifest, pairs } from './local.ts';
+import { SETTINGS, vendorOf } from './steady.ts';
 
-/** An owner against a vendor that does everything at once, with every ledger call counted. */
-function counted() {
+/** An owner against a vendor that does everything at once, with every ledger call counted. `readable`: it can be read back. */
+function counted({ readable = false } = {}) {
   const inner = memoryLedger();
-  const count = { reads: 0, writes: 0, calls: 0, largest: 0 };
+  const count = { reads: 0, writes: 0, calls: 0, looks: 0, largest: 0 };
   const wrote = (row: Row) => {
     count.writes += 1;
     count.largest = Math.max(count.largest, JSON.stringify(row).length);
@@ -37,18 +36,21 @@ function counted() {
       return inner.remove(key, expected);
     },
   };
-  const vendor = vendors.find((each) => each.name === 'dataphin');
-  if (!vendor) throw new Error('no dataphin');
+  const vendor = vendorOf('dataphin');
   const done = async () => {
     count.calls += 1;
     return { receipt: 'r', ambiguous: false };
+  };
+  const nothing = async () => {
+    count.looks += 1;
+    return { edge: false, columns: [] };
   };
   const target: Target = {
     name: 'dataphin',
     vendor,
     account: 'a',
     secret: {},
-    client: { register: done, withdraw: done },
+    client: { register: done, withdraw: done, ...(readable ? { present: nothing, verify: async () => [] } : {}) },
   };
   const manifests = bucket();
   let ids = 0;
@@ -62,19 +64,10 @@ function counted() {
     now: Date.now,
     id: () => `id-${ids++}`,
     alive: () => false,
-    settings: {
-      deployment: 'test',
-      policy: DEFAULT_LIMITS,
-      graceMs: 0,
-      lateBoundMs: 0,
-      clockSkewMs: 0,
-      ledgerTimeoutMs: 100,
-      callBudgetMs: 1_000,
-      concurrency: 8,
-    },
+    settings: SETTINGS,
   };
   const run = async (owner: string) => {
-    Object.assign(count, { reads: 0, writes: 0, calls: 0 });
+    Object.assign(count, { reads: 0, writes: 0, calls: 0, looks: 0 });
     await converge({ owner, deadlineMs: Date.now() + 100_000 }, deps);
     return { ...count };
   };
@@ -101,6 +94,22 @@ it('a new unshared edge costs two writes, besides the owner', async () => {
   expect(calls).toBe(40);
   // The owner's row is written ahead and at the end.
   expect(writes).toBe(2 * 40 + 2);
+});
+
+it.each([
+  ['one read and one more write, when it had columns', { readable: true, columns: ['id'] }, { looks: 1, writes: 3 }],
+  ['nothing more without columns', { readable: true, columns: [] }, { looks: 0, writes: 2 }],
+  ['nothing more where nothing can be read', { readable: false, columns: ['id'] }, { looks: 0, writes: 2 }],
+])('to read back a withdrawn edge costs %s', async (_what, { readable, columns }, each) => {
+  const { run, put } = counted({ readable });
+  const edges = pairs('t', 40);
+  await put('manifests/a.json', manifest(edges, { columns }));
+  await run('manifests/a.json');
+  await put('manifests/a.json', manifest(edges.slice(0, 36), { columns }));
+  const { writes, calls, looks } = await run('manifests/a.json');
+  expect({ calls, looks }).toEqual({ calls: 4, looks: 4 * each.looks });
+  // The owner's row is written ahead and at the end.
+  expect(writes).toBe(4 * each.writes + 2);
 });
 
 it('k changes in an owner of n cost writes in k, not in n', async () => {

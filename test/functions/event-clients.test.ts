@@ -231,3 +231,156 @@ it('loses nothing that it acknowledged to kill -9, and clients that reconnect br
     () => `${missing.length} of ${acknowledged.size} lost: ${missing.slice(0, 3)}`,
   );
 });
+
+interface Held {
+  readonly url: string;
+  readonly dataDir: string;
+  /** Ends the service in this way and waits for the next one; when it was told to end, and when it had (of `performance.now()`). */
+  restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<{ readonly from: number; readonly to: number }>;
+}
+
+/** The service below a parent that keeps its socket open and starts it anew, as systemd does. */
+async function held(): Promise<Held> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'lineage-held-'));
+  await mkdir(join(dataDir, 'bucket'), { recursive: true });
+  await writeFile(join(dataDir, 'bucket/naming.yaml'), 'version: 1\nrules: []\n');
+  const parent = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', 'test/functions/hold-socket.ts'], {
+    env: {
+      ...process.env,
+      DATA_DIR: dataDir,
+      RECONCILE_EVERY: '3600',
+      LOG_LEVEL: 'error',
+      // As many as are sent of one job.
+      OPENLINEAGE_RUNS: '30',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const pidIn = async (file: string): Promise<number | undefined> => {
+    const text = await readFile(join(dataDir, file), 'utf8').catch(() => '');
+    return text === '' ? undefined : (JSON.parse(text) as { pid: number }).pid;
+  };
+  onTestFinished(async () => {
+    // The parent first: it would start another.
+    parent.kill('SIGKILL');
+    if (parent.exitCode === null && parent.signalCode === null) await once(parent, 'exit');
+    const pid = await pidIn('lock.json');
+    if (pid !== undefined && isAlive(pid)) process.kill(pid, 'SIGKILL');
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+  });
+  const [port] = (await once(parent.stdout as NonNullable<ChildProcess['stdout']>, 'data')) as [Buffer];
+  const startedAfter = (pid: number) =>
+    until(
+      async () => ![undefined, pid].includes(await pidIn('runtime.json')),
+      20_000,
+      () => 'the service starts',
+    );
+  await startedAfter(0);
+  return {
+    url: `http://127.0.0.1:${String(port).trim()}`,
+    dataDir,
+    async restart(signal) {
+      const pid = (await pidIn('lock.json')) ?? 0;
+      const from = performance.now();
+      process.kill(pid, signal);
+      await until(
+        async () => !isAlive(pid),
+        20_000,
+        () => `${signal} ends the service`,
+      );
+      const to = performance.now();
+      await startedAfter(pid);
+      return { from, to };
+    },
+  };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+interface Try {
+  readonly client: string;
+  readonly stored: string;
+  readonly from: number;
+  readonly to: number;
+  readonly delivered: boolean;
+}
+
+/** Every client sends one event after the other, until `run` has ended. */
+async function whileAllSend(url: string, run: () => Promise<void>): Promise<Try[]> {
+  const tries: Try[] = [];
+  let ended = false;
+  const sending = Object.entries(clients).map(async ([name, client]) => {
+    const job = name.replaceAll(' ', '-');
+    for (let n = 0; !ended; n += 1) {
+      const each = event(`${job}-${Math.floor(n / 30)}`, `n${n}`);
+      const from = performance.now();
+      const { delivered } = await client.send(url, each);
+      const stored = `${each.job.name}.json ods.n${n}`;
+      tries.push({ client: name, stored, from, to: performance.now(), delivered });
+      await sleep(15);
+    }
+  });
+  await run();
+  ended = true;
+  await Promise.all(sending);
+  return tries;
+}
+
+/** Waits until all of these are stored, each once in effect. */
+async function storedOnce(tries: readonly Try[], dataDir: string): Promise<void> {
+  let missing: string[] = [];
+  await until(
+    async () => {
+      const there = await sources(join(dataDir, 'bucket'));
+      expect(there.length).toBe(new Set(there).size);
+      missing = tries
+        .filter((each) => !there.includes(each.stored))
+        .map(({ client, stored }) => `${client}: ${stored}`);
+      return missing.length === 0;
+    },
+    30_000,
+    () => `${missing.length} of ${tries.length} not stored: ${missing.slice(0, 5).join(', ')}`,
+  );
+}
+
+it('loses no event of any client, also of those that never try again, while it is stopped and started', {
+  timeout: 90_000,
+}, async () => {
+  const { url, dataDir, restart } = await held();
+  const tries = await whileAllSend(url, async () => {
+    for (let turn = 0; turn < 4; turn += 1) {
+      await sleep(100 + turn * 70);
+      await restart('SIGTERM');
+    }
+    await sleep(100);
+  });
+  for (const name of Object.keys(clients))
+    expect(tries.filter(({ client }) => client === name).length).toBeGreaterThan(8);
+  await storedOnce(tries, dataDir);
+});
+
+it('loses to kill -9 only what a client that never tries again was sending at that moment', {
+  timeout: 90_000,
+}, async () => {
+  const { url, dataDir, restart } = await held();
+  const kills: { from: number; to: number }[] = [];
+  const tries = await whileAllSend(url, async () => {
+    for (let turn = 0; turn < 4; turn += 1) {
+      await sleep(100 + turn * 70);
+      kills.push(await restart('SIGKILL'));
+    }
+    await sleep(100);
+  });
+  const excused = ({ client, delivered, from, to }: Try) =>
+    !delivered && !clients[client]?.reconnects && kills.some((kill) => from <= kill.to && kill.from <= to);
+  await storedOnce(
+    tries.filter((each) => !excused(each)),
+    dataDir,
+  );
+  expect(tries.filter(excused).length).toBeLessThan(tries.length / 4);
+});

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type SourceResult, sourceFlink } from '../../functions/scheduled-reconcile/flink-source.ts';
 import { passAsked } from '../../functions/scheduled-reconcile/pass.ts';
 import type { Targets } from '../../shared/converge/deps.ts';
+import type { JsonObject } from '../../shared/core/json.ts';
 import { readSettings } from '../../shared/settings.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { type Local, local, until } from './local.ts';
@@ -150,6 +151,38 @@ describe('from Flink to the vendors', () => {
     await here.runtime.reconcile();
     expect(await here.writes('dataphin')).toEqual([]);
     expect(await here.writes('dataarts')).toEqual([]);
+  });
+});
+
+describe('tables that no rule covers', () => {
+  it('are listed, counted once for each declaration, with a rule that covers them when it is pasted', async () => {
+    const here = await local();
+    const listed = async () => {
+      const answer = await here.request('GET', '/names/unresolved');
+      return ((await answer.json()) as { unresolved: Record<string, JsonObject>[] }).unresolved;
+    };
+    await plant(here, seed({ orders: ORDERS }));
+    await scan(here);
+    await scan(here);
+    const found = await listed();
+    expect(found.map(({ name }) => name).sort()).toEqual(['paimon.ods.clean', 'paimon.ods.raw']);
+    for (const each of found) {
+      expect(each).toMatchObject({ namespace: 'flink', vendors: ['dataarts', 'dataphin'], count: 1, owner: OWNER });
+      expect(each['firstSeen']).toEqual(each['lastSeen']);
+    }
+    const more = { pairs: [...ORDERS.pairs, ['raw', 'third']] as Pair[] };
+    await plant(here, seed({ orders: more }));
+    await scan(here);
+    expect((await listed()).map(({ name, count }) => [name, count]).sort()).toEqual([
+      ['paimon.ods.clean', 2],
+      ['paimon.ods.raw', 2],
+      ['paimon.ods.third', 1],
+    ]);
+    const rule = JSON.parse(JSON.stringify(found[0]?.['rule']).replaceAll('TENANT_ID', '300000001')) as JsonObject;
+    expect(rule).toMatchObject({ match: { flink: { catalog: 'paimon' } } });
+    await here.drop('naming.yaml', JSON.stringify({ version: 1, rules: [rule] }));
+    await until(async () => (await here.dataphin()).some(({ source }) => source === guid('raw')));
+    expect(await listed()).toEqual([]);
   });
 });
 

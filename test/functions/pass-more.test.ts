@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { work } from '../../functions/register/register.ts';
 import { passAsked } from '../../functions/scheduled-reconcile/pass.ts';
+import { type ReconcileRequest, reconcile } from '../../functions/scheduled-reconcile/reconcile.ts';
 import { reportMarkdown } from '../../functions/scheduled-reconcile/report-markdown.ts';
 import { encodeOwner, newOwner, ownerKey } from '../../shared/converge/owner.ts';
 import { ownerPages } from '../../shared/converge/owner-pages.ts';
@@ -66,6 +67,40 @@ it('reports what is held with its age and the request that releases it, as JSON 
   expect(markdown).toContain('3 days');
   const named = await place.report(report.startedAt.replaceAll(':', '-'));
   expect(named).toEqual(report);
+});
+
+it('tells nothing as held any more that a person has released since, nor as wrong what was put right', async () => {
+  const place = new Place();
+  await place.put('manifests/a.json', pairs('a', 20));
+  await place.put('manifests/b.json', pairs('b', 20));
+  const broken = 'manifests/c.json';
+  await place.manifests.put(broken, Buffer.from('{'), 'application/json');
+  const services = place.services({ spread: false });
+  await place.pass(services);
+  for (const name of ['a', 'b']) await place.put(`manifests/${name}.json`, pairs(name, 5));
+  await place.pass(services);
+  const before = await place.report();
+  expect(before).toMatchObject({ attention: [{ owner: broken, state: 'invalid' }], verdicts: { held: 2, invalid: 1 } });
+  const [first, second] = before.held;
+  place.now += 60_000;
+  const ask = (request: ReconcileRequest) => reconcile(services, place.now + 60_000, request);
+  await ask({ release: first?.id ?? '' });
+  const after = await place.report();
+  expect(after.held).toEqual([second]);
+  const at = new Date(place.now).toISOString();
+  expect(after.since).toEqual([{ at, owners: 1, outcomes: { done: 1 }, release: first?.id }]);
+  await place.put(broken, pairs('c', 1));
+  await ask({ owners: [broken] });
+  const last = await place.report();
+  expect(last).toMatchObject({ attention: [], held: [second], since: [{}, { at, owners: 1, outcomes: { done: 1 } }] });
+  expect(last.counts).toEqual(before.counts);
+  const markdown = Buffer.from((await place.manifests.get('status/reconcile/latest.md'))?.bytes ?? []).toString();
+  expect(markdown).toContain(`released (\`${first?.id}\`): done 1`);
+  expect(markdown).not.toContain(`{"release":"${first?.id}"}`);
+  expect(await place.report(before.startedAt.replaceAll(':', '-'))).toEqual(before);
+  // The next pass tells everything anew.
+  await place.pass(services);
+  expect(await place.report()).not.toHaveProperty('since');
 });
 
 it('reports, too, what a person asks for, whoever does the work', async () => {

@@ -3,17 +3,16 @@ import { pass } from '../../functions/scheduled-reconcile/pass.ts';
 import type { PassReport } from '../../functions/scheduled-reconcile/report.ts';
 import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
-import { DEFAULT_LIMITS } from '../../shared/core/policy.ts';
 import type { Ledger } from '../../shared/ledger/ledger.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
 import { silentLog } from '../../shared/log.ts';
 import type { Manifests } from '../../shared/manifests/manifests.ts';
 import type { IntakeMessage, Message, PassMessage, Queue } from '../../shared/queue/queue.ts';
 import { readSettings } from '../../shared/settings.ts';
-import { vendors } from '../../shared/vendors/index.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { bucket } from './bucket.ts';
 import { manifest } from './local.ts';
+import { SETTINGS, vendorOf } from './steady.ts';
 
 type Any = Message | IntakeMessage | PassMessage;
 
@@ -69,16 +68,7 @@ export class Place {
       now: () => this.now,
       id: () => `id-${this.ids++}`,
       alive: (lease) => lease.until > this.now,
-      settings: {
-        deployment: 'test',
-        policy: DEFAULT_LIMITS,
-        graceMs: 1_000,
-        lateBoundMs: 1_000,
-        clockSkewMs: 0,
-        ledgerTimeoutMs: 100,
-        callBudgetMs: 1_000,
-        concurrency: 8,
-      },
+      settings: { ...SETTINGS, graceMs: 1_000, lateBoundMs: 1_000 },
     };
     const secrets = { get: async () => undefined, list: async () => [] };
     const settings = readSettings({ DRIFT_DETECT: '0', FLINK_SOURCE: 'off' });
@@ -86,8 +76,7 @@ export class Place {
   }
 
   private target(touch: (what: string) => void): Target {
-    const vendor = vendors.find((each) => each.name === 'dataphin');
-    if (!vendor) throw new Error('no dataphin');
+    const vendor = vendorOf('dataphin');
     const call =
       (apply: (table: string) => void) => async (unit: { readonly to: readonly { readonly name: string }[] }) => {
         touch('vendor');

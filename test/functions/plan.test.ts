@@ -194,6 +194,7 @@ it('ends with 2 for changes, 0 for none and 1 for errors, beside a service and w
   const huge = await command(here.dataDir, [join(here.dataDir, 'huge.json')]);
   expect(huge.code).toBe(1);
   expect(huge.stderr).toMatch(/these manifests are [\d.]+ MiB together, more than a service takes at once/);
+  expect(huge.stderr).toMatch(/name fewer, .* one folder after the other, or plan beside the data, with DATA_DIR/);
   const nobody = await command(here.dataDir, [folder, '--url', 'http://127.0.0.1:9']);
   expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining('http://127.0.0.1:9 cannot be reached')]);
   await here.drop('manifests/gone.json', manifest(pairs('g', 1)));

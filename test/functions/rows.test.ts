@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { unitRow } from '../../shared/converge/unit-row.ts';
-import { vanishVerdicts } from '../../shared/converge/vanish.ts';
 import { decodeUnit } from '../../shared/core/unit-state.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
 import { spilling } from '../../shared/ledger/spill.ts';
@@ -110,16 +109,5 @@ it('five thousand owners of one edge', { timeout: 60_000 }, async () => {
   await run('manifests/last.json');
   expect(seen.columns.has('new')).toBe(false);
   expect(Object.keys(decodeUnit((await ledger.get(key))?.body ?? {}).claims)).toHaveLength(5_001);
-  expect(seen.largest).toBeLessThan(100_000);
-});
-
-it('very many manifests that vanish together', { timeout: 60_000 }, async () => {
-  const { seen, deps, ledger } = world();
-  for (let index = 0; index < 1_000; index += 1) {
-    const owner = `manifests/a-team-with-a-name/of-some-length/orders-${index}.json`;
-    await vanishVerdicts(owner, { id: `vanish-${index}` }, new Map([['a', 3]]), deps);
-  }
-  const vanished = (await ledger.get('vanish/a'))?.body['vanished'] as unknown as { owners: object };
-  expect(Object.keys(vanished.owners)).toHaveLength(1_000);
   expect(seen.largest).toBeLessThan(100_000);
 });

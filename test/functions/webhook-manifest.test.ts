@@ -11,7 +11,7 @@ import type { Services } from '../../shared/wiring.ts';
 import { type Local, local, outcomes, until } from './local.ts';
 
 const secret = () => `whsec_${randomBytes(32).toString('base64')}`;
-const [OLD, NEW, OTHER, FOREIGN] = [secret(), secret(), secret(), secret()];
+const [OLD, NEW, OTHER, FOREIGN, SPACES] = [secret(), secret(), secret(), secret(), secret()];
 
 async function guarded(): Promise<Local> {
   const folder = await mkdtemp(join(tmpdir(), 'lineage-webhook-'));
@@ -19,6 +19,7 @@ async function guarded(): Promise<Local> {
   const clients = [
     { name: 'kestra', scopes: ['register'], webhook_secrets: [OLD, 'whsec_short', NEW], owners: ['http/kestra/*'] },
     { name: 'reader', scopes: ['fetch'], webhook_secrets: [OTHER] },
+    { name: 'spaces', scopes: ['register'], webhook_secrets: [SPACES], namespaces: ['kestra'] },
   ];
   await mkdir(join(folder, 'secrets/lineage'), { recursive: true, mode: 0o700 });
   await writeFile(join(folder, 'secrets/lineage/clients.json'), JSON.stringify({ clients }), { mode: 0o600 });
@@ -122,6 +123,29 @@ describe('a signed manifest', () => {
       headers(yaml, { more: { 'content-type': 'application/yaml' } }),
     );
     expect(answer.status).toBe(202);
+  });
+
+  it('is refused for its size before anybody looks at what it says', async () => {
+    const at = await guarded();
+    const answer = await at.request('POST', '/webhooks/manifest', ' '.repeat(5 * 1024 * 1024 + 1));
+    expect(answer.status).toBe(413);
+  });
+
+  it('of a sender that is confined to namespaces names no table that naming.yaml does not put there', async () => {
+    const at = await guarded();
+    const rule = (table: string) => ({
+      match: { namespace: 'kestra', name: table },
+      dataphin: { guid: `odps.300000001.p.${table}` },
+    });
+    await at.drop('naming.yaml', JSON.stringify({ version: 1, rules: [rule('out'), rule('mine')] }));
+    expect((await send(at, manifest('mine'), { key: SPACES })).status).toBe(202);
+    const refused = await send(at, manifest('theirs'), { key: SPACES, id: 'msg_2' });
+    expect(refused.status).toBe(403);
+    expect(await refused.text()).toContain('dataphin:odps.300000001.p.theirs -> dataphin:odps.300000001.p.out');
+    // This function may not see what others have declared, so its word does not count here.
+    const named = JSON.parse(manifest('theirs')) as { datasets: Record<string, object> };
+    named.datasets['from'] = { namespace: 'kestra', name: 'x', ...named.datasets['from'] };
+    expect((await send(at, JSON.stringify(named), { key: SPACES, id: 'msg_3' })).status).toBe(403);
   });
 
   it('is asked for again when it cannot be stored', async () => {

@@ -126,13 +126,23 @@ it('names as a holder what speaks of namespaces that the caller has no access to
   const at = await local();
   const edge = pairs('x', 1);
   const foreign = { symlinks: [{ namespace: 'finance', name: 'secret' }], namespace: 'ci', name: 'x0' };
-  const shared = ofJob('b', edge);
-  const { x0 } = shared.datasets ?? {};
-  const mixed = { ...shared, datasets: { ...shared.datasets, x0: { ...x0, ...foreign } } };
-  for (const each of [ofJob('a', edge), mixed, ofJob('c', edge)])
+  const named = (job: string) => {
+    const given = ofJob(job, edge);
+    const datasets = Object.entries(given.datasets ?? {}).map(([name, of]) => [name, { namespace: 'ci', name, ...of }]);
+    return { ...given, datasets: Object.fromEntries(datasets) as Record<string, object> };
+  };
+  const shared = named('b');
+  const mixed = { ...shared, datasets: { ...shared.datasets, x0: { ...shared.datasets['x0'], ...foreign } } };
+  for (const each of [named('a'), mixed, named('c')])
     expect((await at.request('POST', '/lineage', JSON.stringify(each), post)).status).toBe(200);
   const caller = { name: 'confined', namespaces: ['ci'] };
-  const unwanted = JSON.parse(manifest(edge)) as Manifest;
-  const { edges } = await withdraw(unwanted, caller, at.runtime.services, Date.now() + 20_000);
+  const { edges } = await withdraw(named('w') as unknown as Manifest, caller, at.runtime.services, Date.now() + 20_000);
   expect(edges).toMatchObject([{ withdrawn: ['http/ci/a.json', 'http/ci/c.json'], holders: ['http/ci/b.json'] }]);
+});
+
+it('refuses what is larger than a manifest may be before it reads it', async () => {
+  const at = await local();
+  const large = '#'.repeat(2 * 1024 * 1024 + 1);
+  const answer = await at.request('POST', '/lineage/withdraw', large, { 'content-type': 'application/yaml' });
+  expect(answer.status).toBe(413);
 });

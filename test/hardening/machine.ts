@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import type { Target } from '../../shared/converge/deps.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
-import { DEFAULT_LIMITS } from '../../shared/core/policy.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
 import { memoryLog } from '../../shared/log.ts';
 import { silentMetrics } from '../../shared/metrics.ts';
@@ -10,6 +9,7 @@ import { readSettings } from '../../shared/settings.ts';
 import { vendors } from '../../shared/vendors/index.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { bucket } from '../functions/bucket.ts';
+import { SETTINGS } from '../functions/steady.ts';
 
 /** All of a service in memory, with a vendor that takes everything; `state` is what it remembers. */
 export async function hardened(environment: Readonly<Record<string, string>> = {}) {
@@ -52,16 +52,7 @@ export async function hardened(environment: Readonly<Record<string, string>> = {
       now: Date.now,
       id: () => `id-${ids++}`,
       alive: (lease: { readonly until: number }) => lease.until > Date.now(),
-      settings: {
-        deployment: 'test',
-        policy: DEFAULT_LIMITS,
-        graceMs: 0,
-        lateBoundMs: 0,
-        clockSkewMs: 0,
-        ledgerTimeoutMs: 100,
-        callBudgetMs: 1_000,
-        concurrency: 4,
-      },
+      settings: { ...SETTINGS, concurrency: 4 },
     },
   } as unknown as Services;
   /** Without what only says why a message failed. */

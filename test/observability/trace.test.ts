@@ -122,6 +122,13 @@ describe('numbers', () => {
     expect(Math.max(...(told[0]?.values ?? []))).toBe(9_999);
   });
 
+  test('of how many there are do not add up', () => {
+    const metrics = memoryMetrics('dev');
+    for (const open of [1, 2, 0]) metrics.add('CircuitsOpen', open);
+    metrics.flush();
+    expect(metrics.told).toMatchObject([{ name: 'CircuitsOpen', values: [1, 2, 0] }]);
+  });
+
   test('are printed in the format that CloudWatch reads, with what they are about beside them', () => {
     const lines = printed(() => {
       const metrics = emfMetrics('dev');
@@ -170,4 +177,24 @@ describe('numbers', () => {
     ] as const)
       expect(METRICS).toHaveProperty(edgeMetric(outcome));
   });
+});
+
+test('an account that refuses us is told at once, without a pass, and so is that it takes our calls again', async () => {
+  const at = await local();
+  const open = () => at.told.filter((each) => each.name === 'CircuitsOpen');
+  const values = () =>
+    open()
+      .flatMap((each) => each.values)
+      .join('');
+  await at.fault('dataphin', { kind: 'denied', times: 1 });
+  await at.request('PUT', '/manifests/a.json', manifest(pairs('a', 1)));
+  // Passes of before tell zero.
+  expect(values()).toMatch(/^0*1+$/);
+  expect(new Set(open().flatMap((each) => Object.keys(each.dimensions)))).toEqual(new Set(['service', 'stage']));
+  // Asked by a person, so that it is tried now; unless the manifest's own notification is at it.
+  await until(async () => {
+    await at.request('POST', '/reconcile', JSON.stringify({ owners: ['manifests/a.json'] }));
+    return (await at.status('manifests/a.json'))?.state === 'converged';
+  });
+  expect(values()).toMatch(/^0*1+0+$/);
 });

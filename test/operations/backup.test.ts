@@ -46,6 +46,22 @@ it('saves while the service runs; what was restored sends nothing until somebody
   expect(status.edges[0]?.reason).toMatch(/restored from a backup.*npm run restore -- --resume/);
   await two.runtime.reconcile();
   expect(await two.writes('dataphin')).toEqual([]);
+  const unchanged = await two.statusWhen('manifests/a.json', (each) => outcomes(each).includes('unchanged'));
+  expect(unchanged.edges.find((each) => each.outcome === 'unchanged')?.reason).toMatch(
+    /dataphin is report-only.*restored from a backup.*npm run restore -- --resume/,
+  );
+  const report = async (name: string) => readFile(join(two.runtime.bucket, 'status/reconcile', name), 'utf8');
+  expect(JSON.parse(await report('latest.json'))).toMatchObject({
+    restored: {
+      at: expect.stringMatching(/^\d{4}-.*Z$/),
+      targets: expect.arrayContaining(['dataphin']),
+      message: expect.stringMatching(/restored from a backup.*nothing is sent to .*dataphin.*npm run plan/),
+      resume: 'npm run restore -- --resume',
+    },
+  });
+  expect(await report('latest.md')).toMatch(
+    /## Restored from a backup\n\nSince .*dataphin.*\n\n {4}npm run restore -- --resume/,
+  );
 
   expect((await script('restore', ['--resume'], environment)).code).toBe(0);
   expect((await script('restore', ['--resume'], environment)).code).toBe(1);
@@ -54,6 +70,8 @@ it('saves while the service runs; what was restored sends nothing until somebody
     const held = (await two.dataphin()).map(({ source }) => source);
     return held.includes('odps.300000001.p.s') && !held.includes('odps.300000001.p.x');
   });
+  expect(JSON.parse(await report('latest.json'))).not.toHaveProperty('restored');
+  expect(await report('latest.md')).not.toContain('Restored');
 });
 
 it('takes nothing for a backup that is none, is cut short, or is of another deployment', async () => {

@@ -16,7 +16,7 @@ const manifestOf = (namespace: string) =>
     targets: ['dataphin'],
     job: { namespace, name: 'load' },
     datasets: {
-      a: { namespace, name: 'a', dataphin: { guid: 'odps.1.p.a' } },
+      a: { namespace, name: 'a', dataphin: { guid: `odps.1.p.${namespace}.a` } },
       b: { namespace, name: 'b', dataphin: { guid: `odps.1.p.${namespace}` } },
     },
     lineage: [{ from: 'a', to: 'b' }],
@@ -46,9 +46,20 @@ it('a client of some namespaces speaks of no other, and touches no manifest that
   expect(await ask('sales', 'PUT', '/manifests/fin.json', manifestOf('sales-eu'))).toBe(403);
   expect(await ask('sales', 'DELETE', '/manifests/fin.json')).toBe(403);
   expect(await ask('sales', 'POST', '/reconcile', '{}')).toBe(403);
+  const adopting = (key: string, namespace: string) =>
+    JSON.stringify({ adopt: true, manifests: { [key]: manifestOf(namespace) } });
+  for (const body of [
+    '{"owners":["manifests/fin.json"]}',
+    '{"adopt":true,"owners":["manifests/fin.json"]}',
+    adopting('manifests/fin.json', 'sales-eu'),
+    adopting('manifests/y.json', 'finance'),
+  ])
+    expect([body, await ask('sales', 'POST', '/reconcile', body)]).toEqual([body, 403]);
+  expect(await ask('sales', 'POST', '/reconcile', '{"owners":["manifests/s.json"]}')).toBe(200);
   expect(await ask('sales', 'DELETE', '/manifests/s.json')).toBe(200);
   expect(await ask('all', 'GET', '/manifests/fin.json')).toBe(200);
   expect(await ask('all', 'GET', '/manifests/x.json')).toBe(404);
+  expect(await ask('all', 'GET', '/manifests/y.json')).toBe(404);
 });
 
 it('a client of some owners reads, writes and reconciles these alone', async () => {
@@ -94,6 +105,17 @@ it('what never reaches a function carries the security headers too', async () =>
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(answer.toLowerCase()).toContain('x-content-type-options: nosniff');
   }
+});
+
+it('a body that does not say how large it is ends at the limit', async () => {
+  const one = await local();
+  const socket = connect(Number(new URL(one.runtime.url).port), '127.0.0.1');
+  const limit = 6 * 1024 * 1024;
+  const head = `PUT /manifests/a.json HTTP/1.1\r\nHost: ${new URL(one.runtime.url).host}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+  socket.write(`${head}${(limit + 1).toString(16)}\r\n${' '.repeat(limit + 1)}`);
+  const answer = await text(socket);
+  expect(answer).toMatch(/^HTTP\/1.1 413 /);
+  expect(answer.toLowerCase()).toContain('x-content-type-options: nosniff');
 });
 
 it('a page of a named origin may call, one of another may not', async () => {

@@ -102,6 +102,24 @@ export function alarmSuite(
       ]);
     });
 
+    test('stay as they are between two passes about what every pass tells, and end by themselves about what only happens', () => {
+      const ours = alarms().filter((each) => each.Namespace === NAMESPACE);
+      const missing = Object.fromEntries(ours.map((each) => [each.MetricName, each.TreatMissingData]));
+      expect(missing).toEqual({
+        ...Object.fromEntries(
+          ['OldestUnsettled', 'UnknownAge', 'HeldPlans', 'CircuitsOpen', 'TargetsUnusable'].map((name) => [
+            name,
+            'ignore',
+          ]),
+        ),
+        BacklogAge: 'notBreaching',
+        UnexpectedErrors: 'notBreaching',
+        PassesFinished: 'breaching',
+      });
+      // Told the moment it opens: nothing is gained by looking back for longer.
+      expect(Number(ours.find((each) => each.MetricName === 'CircuitsOpen')?.Period)).toBeLessThanOrEqual(300);
+    });
+
     test('the dashboard shows numbers that there are', () => {
       const { stack } = given();
       const { DashboardBody } = stack.properties<{ DashboardBody: string }>('Dashboard');

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -12,6 +13,7 @@ interface Loaded {
 }
 
 const { AWS_LAMBDA_RUNTIME_API, LAMBDA_TASK_ROOT = '', _HANDLER = '' } = process.env;
+const require = createRequire(import.meta.url);
 const api = `http://${AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`;
 
 function errorOf(thrown: unknown): string {
@@ -25,8 +27,9 @@ async function load(): Promise<(event: unknown, context: object) => Promise<unkn
   const file = ['.js', '.mjs', '.cjs'].map((ending) => base + ending).find((each) => existsSync(each));
   if (file === undefined)
     throw Object.assign(new Error(`Cannot find module ${base}`), { name: 'Runtime.ImportModuleError' });
-  const loaded = (await import(pathToFileURL(file).href)) as Loaded & { readonly default?: Loaded };
-  const handler = loaded[_HANDLER.slice(dot + 1)] ?? loaded.default?.[_HANDLER.slice(dot + 1)];
+  // Bundles are CommonJS and hold no package.json: the runtime requires those, and imports .mjs only.
+  const loaded = (file.endsWith('.mjs') ? await import(pathToFileURL(file).href) : require(file)) as Loaded;
+  const handler = loaded[_HANDLER.slice(dot + 1)];
   if (typeof handler !== 'function') {
     throw Object.assign(new Error(`${_HANDLER} is undefined or not exported`), { name: 'Runtime.HandlerNotFound' });
   }

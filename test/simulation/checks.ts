@@ -1,5 +1,6 @@
 import { columnsOf } from '../../shared/core/claims.ts';
 import { decodeUnit, type UnitState } from '../../shared/core/unit-state.ts';
+import { refersTo } from '../../shared/ledger/spill-pieces.ts';
 import { union, type Version, type Wanted } from './history.ts';
 import { unitOf } from './vendors.ts';
 import type { World } from './world.ts';
@@ -39,8 +40,7 @@ function checkEdges(world: World, wanted: ReadonlyMap<string, Wanted>, strict: b
     if (strict && wanted.has(pair) && edge && edge.tag !== want.tag)
       world.violate(`edge ${pair} has the tag ${edge.tag}, not ${want.tag}`);
     if (!edge) continue;
-    const bare = world.bared.has(pair) && edge.columns.size === 0;
-    if (!wanted.has(pair) && !foreign && !bare && !excused.has('edge')) world.violate(`edge ${pair} is an orphan`);
+    if (!wanted.has(pair) && !foreign && !excused.has('edge')) world.violate(`edge ${pair} is an orphan`);
     for (const column of edge.columns.keys()) {
       if (want.columns.has(column) || foreign?.has(column) || excused.has(column)) continue;
       world.violate(`column ${pair} ${column} is an orphan`);
@@ -113,10 +113,19 @@ export function checkLedger(world: World): void {
     if (body.lease) world.violate(`${key} is still leased`);
     if (body.intent) world.violate(`${key} has an intent left`);
     if (key.startsWith('vanish/')) {
-      const waiting = Object.keys((row.body as unknown as { vanished: { owners: object } }).vanished.owners);
-      if (waiting.length > 0) world.violate(`${key} still waits for ${waiting.join()}`);
+      const { wave } = (row.body as unknown as { vanished: { wave?: object } }).vanished;
+      if (wave) world.violate(`${key} still waits to be judged: ${JSON.stringify(wave)}`);
     }
     if (key.startsWith('unit/')) checkClaims(world, decodeUnit(row.body));
+  }
+}
+
+/** Every piece belongs to a row that refers to it. */
+export function checkPieces(world: World): void {
+  const rows = world.ledger.memory.rows();
+  for (const { key } of rows) {
+    const id = key.slice('piece/'.length, key.lastIndexOf('/'));
+    if (key.startsWith('piece/') && !rows.some((row) => refersTo(row, id))) world.violate(`${key} is left over`);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Row } from '../../shared/ledger/ledger.ts';
 import type { Message } from '../../shared/queue/queue.ts';
 import type { Call, VendorClient, WithdrawCall } from '../../shared/vendors/vendor.ts';
 import type { Invocation } from './invocation.ts';
+import { READ_BACK_MUTANTS } from './mutants-read-back.ts';
 import type { World } from './world.ts';
 
 /** What becomes of a write: stored like this, or only pretended. */
@@ -56,6 +57,35 @@ const changed = (row: Row, change: Readonly<Record<string, Json>>): Row => ({
 function lacking(row: Row, ...keys: string[]): Row {
   const body = Object.fromEntries(Object.entries(row.body).filter(([key]) => !keys.includes(key))) as JsonObject;
   return { ...row, body };
+}
+
+interface Vanish {
+  readonly id: string;
+  readonly at: number;
+  readonly waits?: Readonly<Record<string, string>>;
+}
+
+interface Judged {
+  readonly wave: string;
+  readonly at: number;
+  readonly members: { readonly owners?: Readonly<Record<string, string>>; readonly key?: string };
+}
+
+const isJudgement = (key: string): boolean => /^(vanish|verdict)[/]/.test(key);
+
+/** By account, the wave with which an owner was judged last. */
+function judgedWaves(shadow: ReadonlyMap<string, Row>, owner: string): Map<string, string> {
+  const found = new Map<string, Judged>();
+  for (const { key, body } of shadow.values()) {
+    if (!isJudgement(key)) continue;
+    const { vanished, judged = vanished?.last } = body as { vanished?: { last?: Judged }; judged?: Judged };
+    const account = key.split('/')[1];
+    if (!judged || account === undefined) continue;
+    const rows = judged.members.key === undefined ? [] : [0, 1].map((at) => shadow.get(`${judged.members.key}/${at}`));
+    const owners = { ...judged.members.owners, ...Object.assign({}, ...rows.map((row) => row?.body['owners'])) };
+    if (owners[owner] !== undefined && judged.at > (found.get(account)?.at ?? 0)) found.set(account, judged);
+  }
+  return new Map([...found].map(([account, { wave }]) => [account, wave]));
 }
 
 /** A rule about what rows hold when stored. */
@@ -168,16 +198,27 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     return isOwner(row) && settled === false ? changed(row, { base: units as Json }) : row;
   }),
   'verdict bound to vanish id': reading((row, _inv, { ledger }) => {
-    if (!row.key.startsWith('vanish/')) return row;
-    const vanished = row.body['vanished'] as (JsonObject & { verdicts: Record<string, JsonObject> }) | undefined;
-    // It stands in pieces.
-    if (!vanished) return row;
-    const verdicts = Object.entries(vanished.verdicts).map(([owner, verdict]) => {
-      const vanish = ledger.shadow.get(`owner/${owner}`)?.body['vanish'] as { id: string } | undefined;
-      return [owner, vanish ? { ...verdict, id: vanish.id } : verdict];
-    });
-    return changed(row, { vanished: { ...vanished, verdicts: Object.fromEntries(verdicts) as JsonObject } });
+    // The last verdict on an owner counts, whichever of its vanishings it was about.
+    const vanishOf = (owner: string) => ledger.shadow.get(`owner/${owner}`)?.body['vanish'] as Vanish | undefined;
+    const vanish = isOwner(row) ? (row.body['vanish'] as Vanish | undefined) : undefined;
+    if (vanish) {
+      const judged = judgedWaves(ledger.shadow, row.key.slice('owner/'.length));
+      const waits = Object.keys(vanish.waits ?? {}).map((account) => [account, judged.get(account)]);
+      const old = Object.fromEntries(waits.filter(([, wave]) => wave !== undefined)) as Record<string, string>;
+      return changed(row, { vanish: { ...vanish, waits: { ...vanish.waits, ...old } } });
+    }
+    if (!isJudgement(row.key)) return row;
+    const bound = JSON.parse(JSON.stringify(row.body), (key, value: Json) =>
+      key === 'owners'
+        ? Object.fromEntries(
+            Object.entries(value as JsonObject).map(([owner, id]) => [owner, vanishOf(owner)?.id ?? id]),
+          )
+        : value,
+    );
+    return { ...row, body: bound as JsonObject };
   }),
+  ...READ_BACK_MUTANTS,
+  'kept until it is read back': storing((row) => (isUnit(row) ? lacking(row, 'unproved', 'taken') : row)),
   'an owner is told of drift': {
     store: (row, expected) => (isOwner(row) && bodyOf(row).nudge !== undefined ? 'pretend' : { row, expected }),
   },

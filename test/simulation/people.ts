@@ -40,6 +40,18 @@ export async function verified(world: World, deps: ConvergeDeps, options: Verify
   return found;
 }
 
+/** Longer than any invocation may be at work, by any clock. */
+const AT_WORK_MS = 120_000;
+
+/** All that unfinished writes of large rows have left, as far as nobody can be at it any more. */
+export async function collectPieces({ ledger, now }: ConvergeDeps): Promise<void> {
+  let after: string | undefined;
+  do {
+    const done = await ledger.collect?.({ before: now() - AT_WORK_MS, ...(after === undefined ? {} : { after }) });
+    after = done?.next;
+  } while (after !== undefined);
+}
+
 /** What people and the platform do to a world while it runs. */
 export class People {
   /** Owners that vanished without a person's word since they were last there, by how. */
@@ -134,6 +146,7 @@ export class People {
     sweep: () => {
       const { world } = this;
       world.detached(world.ledger.sweep((world.clock.now - world.random.between(0, 10_000)) / 1_000));
+      if (world.profile.pieces) world.start(({ deps }) => collectPieces(deps));
     },
     explicit: (owner, old) => {
       if (old) this.remove(owner);
@@ -306,7 +319,6 @@ export class People {
       this.world.trace(() => `others remove ${pair} ${whole ? '' : gone.join()}`);
       if (whole) vendors.edges.delete(pair);
       else for (const column of gone) columns?.delete(column);
-      this.world.bared.add(pair);
     } else if (profile.bulk && vendors.nodes.length > 0) {
       const node = random.pick(vendors.nodes);
       this.world.trace(() => `others remove node ${node.receipt} of ${node.pair}`);

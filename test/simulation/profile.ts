@@ -38,6 +38,8 @@ export interface Profile {
   /** Others change what we registered at the vendors. */
   readonly tampering: boolean;
   readonly badShare: number;
+  /** The Dataphin-like vendor sometimes leaves out columns of a change that is read back, and says that it is done. */
+  readonly sloppy: boolean;
   /** An owner with more units than its row holds. */
   readonly big: boolean;
 }
@@ -51,7 +53,7 @@ export function profileOf(random: Random): Profile {
   }
   const durable = random.chance(0.35);
   const rough = random.pick([0, 0.01, 0.03, 0.08]);
-  return {
+  const profile = {
     settings: {
       deployment: 'sim',
       policy: { ratio: 0.3, singleRemoval: 100, smallTarget: 3 },
@@ -89,4 +91,6 @@ export function profileOf(random: Random): Profile {
     badShare: random.chance(0.2) ? 0.08 : 0,
     big,
   };
+  // What it refuses is not read back, and who cannot look back finds nothing out.
+  return { ...profile, sloppy: profile.look && profile.badShare === 0 && random.chance(0.3) };
 }

@@ -2,9 +2,9 @@ import { reconcile } from '../../functions/scheduled-reconcile/reconcile.ts';
 import { converge } from '../../shared/converge/converge.ts';
 import { judge } from '../../shared/converge/vanish.ts';
 import type { VerifiedPass } from '../../shared/converge/verify-pass.ts';
-import { checkDurable, checkLedger, checkVendors } from './checks.ts';
+import { checkDurable, checkLedger, checkPieces, checkVendors } from './checks.ts';
 import type { Mutant } from './mutants.ts';
-import { People, verified } from './people.ts';
+import { collectPieces, People, verified } from './people.ts';
 import { type Handler, World } from './world.ts';
 
 export interface Outcome {
@@ -61,6 +61,11 @@ async function live(world: World): Promise<void> {
   // Tombstones go at last, and nothing wakes.
   await world.clock.sleep(3_600_000);
   await world.ledger.sweep(world.clock.now / 1_000);
+  if (world.profile.pieces) {
+    world.start(({ deps }) => collectPieces(deps));
+    await world.idle();
+    checkPieces(world);
+  }
   if (!(await quietPass(world))) world.violate('a pass after the sweep found work');
   checkVendors(world, true);
 }

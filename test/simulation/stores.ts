@@ -2,7 +2,8 @@ import { Failure } from '../../shared/core/failure.ts';
 import type { Json } from '../../shared/core/json.ts';
 import type { Ledger, Row } from '../../shared/ledger/ledger.ts';
 import { type MemoryLedger, memoryLedger } from '../../shared/ledger/memory.ts';
-import { pieceKey, type SpilledFields, spilling } from '../../shared/ledger/spill.ts';
+import { spilling } from '../../shared/ledger/spill.ts';
+import { pieceKey, type SpilledFields } from '../../shared/ledger/spill-pieces.ts';
 import type { Manifests } from '../../shared/manifests/manifests.ts';
 import { type Invocation, throttled, unknown } from './invocation.ts';
 import type { World } from './world.ts';
@@ -71,7 +72,7 @@ export class SimLedger {
 
   port(inv: Invocation): Ledger {
     const raw = this.raw(inv);
-    return this.world.profile.pieces ? spilling(raw, { row: 300, field: 60, piece: 100 }) : raw;
+    return this.world.profile.pieces ? spilling(raw, { row: 300, field: 60, piece: 100 }, () => inv.now()) : raw;
   }
 
   private raw(inv: Invocation): Ledger {

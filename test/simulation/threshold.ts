@@ -16,8 +16,8 @@ interface Settled {
 export function mustBeHeld(world: World, owners: readonly string[]): boolean {
   if (!world.configured.has('dataphin') || world.profile.big) return false;
   const { shadow } = world.ledger;
-  const pending = shadow.get('vanish/dataphin')?.body as { vanished?: { owners: object } } | undefined;
-  if (Object.keys(pending?.vanished?.owners ?? {}).length > 0) return false;
+  const pending = shadow.get('vanish/dataphin')?.body as { vanished?: { wave?: object } } | undefined;
+  if (pending?.vanished?.wave) return false;
   let edges = 0;
   for (const owner of owners) {
     const row = shadow.get(`owner/${owner}`)?.body as Settled | undefined;

@@ -51,8 +51,6 @@ export class World {
   /** Columns of the edges that others put there before us. */
   readonly foreign = new Map<string, ReadonlySet<string>>();
   readonly configured: Set<string>;
-  /** Pairs that others took something from: should we withdraw the rest before that is found, the bare edge may stay. */
-  readonly bared = new Set<string>();
   naming: NamingVersion = 'all';
   readonly violations: string[] = [];
   readonly lines: string[] | undefined;

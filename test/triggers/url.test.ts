@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { expect, test } from 'vitest';
+import { entry as reconcile } from '../../functions/scheduled-reconcile/http.ts';
 import { invocation } from '../../local/invocation.ts';
 import { type Answer, functionUrl, type Request } from '../../shared/triggers/http.ts';
 import { opened } from './opened.ts';
@@ -63,6 +64,17 @@ test('in AWS a body above 4 MiB is refused, and the way that works is named', as
   expect(answer.body).toMatch(/bucket under manifests\//);
   expect((await asked({ body: body.slice(1) }, undefined, { aws: true })).answer.statusCode).toBe(200);
   expect((await asked({ body })).answer.statusCode).toBe(200);
+});
+
+test('who only wants to see a plan is not told to drop into the bucket what it is made of', async () => {
+  const event = {
+    ...{ version: '2.0', routeKey: '$default', rawPath: '/reconcile', rawQueryString: '', headers: {} },
+    ...{ requestContext: { http: { method: 'POST' } }, isBase64Encoded: false, body: 'x'.repeat(4 * MIB + 1) },
+  } as APIGatewayProxyEventV2;
+  const answer = await reconcile.open(await opened({ aws: true }))(event, invocation('things', 60_000, 'r1'));
+  expect(answer.statusCode).toBe(413);
+  expect(answer.body).toMatch(/plan fewer manifests at once .*npm run plan/);
+  expect(answer.body).not.toMatch(/drop/);
 });
 
 // Quotes and line ends take two bytes where the platform carries them.

@@ -106,6 +106,20 @@ describe('units', () => {
     ]);
   });
 
+  it('speaks of one table or of several', () => {
+    const reason = (...names: string[]) =>
+      map([
+        entry(
+          names.map((alias) => ({ alias, vendors: {} })),
+          [table('x')],
+        ),
+      ]).unresolved[0]?.reason;
+    expect(reason('a', 'a')).toBe('a has no name at DataArts; give it a dataarts block with a table, or a naming rule');
+    expect(reason('a', 'b')).toBe(
+      'a, b have no names at DataArts; give each a dataarts block with a table, or a naming rule',
+    );
+  });
+
   it('guesses no connection', () => {
     const ruled = (name: string, connectionName: string) => ({
       ...table(name),

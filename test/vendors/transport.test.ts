@@ -99,7 +99,10 @@ describe('transport', () => {
 
   it('follows no redirect', async () => {
     const url = await listening(
-      http.createServer((_, response) => void response.writeHead(302, { location: '/x' }).end()),
+      http.createServer(({ url }, response) => {
+        if (url === '/x') response.end('there');
+        else response.writeHead(302, { location: '/x' }).end();
+      }),
     );
     expect((await transport().send(get(url))).status).toBe(302);
   });

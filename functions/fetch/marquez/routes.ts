@@ -17,21 +17,26 @@ const MAX_LIMIT = 1_000;
 /** Jobs whose runs one answer tells. */
 const JOBS_WITH_RUNS = 200;
 
-const depth = z.coerce
-  .number('depth is a whole number')
-  .int()
-  .min(0)
-  .default(20)
-  .transform((given) => Math.min(given, MAX_DEPTH));
-const offset = z.coerce.number('offset is a whole number').int().min(0).max(1_000_000).default(0);
+// Made when they are first needed, because a new process answers one question only.
+const depth = z.lazy(() =>
+  z.coerce
+    .number('depth is a whole number')
+    .int()
+    .min(0)
+    .default(20)
+    .transform((given) => Math.min(given, MAX_DEPTH)),
+);
+const offset = z.lazy(() => z.coerce.number('offset is a whole number').int().min(0).max(1_000_000).default(0));
 const limit = (standard: number) => count('limit', MAX_LIMIT, standard);
-const page = z.object({ limit: limit(100), offset });
-const nodeId = z.string('nodeId is missing').max(4_000);
-const flag = z.enum(['true', 'false']).default('false');
-const time = z
-  .string()
-  .transform((text) => readTime(text))
-  .refine((given) => given !== undefined, 'is no time; write it as 2026-11-20T02:00:00Z');
+const page = z.lazy(() => z.object({ limit: limit(100), offset }));
+const nodeId = z.lazy(() => z.string('nodeId is missing').max(4_000));
+const flag = z.lazy(() => z.enum(['true', 'false']).default('false'));
+const time = z.lazy(() =>
+  z
+    .string()
+    .transform((text) => readTime(text))
+    .refine((given) => given !== undefined, 'is no time; write it as 2026-11-20T02:00:00Z'),
+);
 
 type Handle<Query> = (query: Query, request: Request, services: Services) => Promise<Answer>;
 
@@ -58,47 +63,55 @@ const NO_QUERY = z.object({});
 
 /** The reads of Marquez that its web UI and scripts use (its API and web/src/store/requests, read 2026-11), answered from the ledger. */
 export const marquezRoutes: readonly Route[] = [
-  get('lineage', z.object({ nodeId, depth }), async (query, _, services) => {
-    const node = readNodeId(query.nodeId);
-    if (node === undefined || node.type === 'datasetField')
-      return problem(400, 'nodeId is dataset:<namespace>:<name> or job:<namespace>:<name>');
-    const graphs = await graphsAt(node, { direction: 'both', depth: Math.max(1, query.depth) }, services);
-    const catalog = catalogOf(graphs);
-    if (catalog.jobs.size === 0) return unknown(query.nodeId);
-    const runs = await runsOf([...catalog.jobs.values()].slice(0, JOBS_WITH_RUNS), services);
-    return json(200, lineageShape(catalog, runs));
-  }),
-  get('column-lineage', z.object({ nodeId, depth, withDownstream: flag }), async (query, _, services) => {
-    const node = readNodeId(query.nodeId);
-    if (node === undefined)
-      return problem(
-        400,
-        'nodeId is dataset:<namespace>:<name>, datasetField:<namespace>:<name>:<field> or job:<namespace>:<name>',
-      );
-    const withDownstream = query.withDownstream === 'true';
-    const steps = Math.max(1, query.depth);
-    const options = { depth: steps, withDownstream };
-    if (node.type === 'job') {
-      const own = await firstOf(node, (job) => ofJob(job, services));
-      const outputs = new Set(own.flatMap((graph) => graph.edges.map((edge) => edge.to)));
-      if (outputs.size === 0) return unknown(query.nodeId);
-      const graphs = await graphsAt(node, { direction: 'both', depth: steps + 1 }, services);
-      const graph = { nodes: [], edges: graphs.flatMap((each) => each.edges) };
-      return json(
-        200,
-        columnShape(graph, (dataset) => outputs.has(dataset), options),
-      );
-    }
-    const walk: Walk = { direction: withDownstream ? 'both' : 'upstream', depth: steps };
-    for (const { field, ...meaning } of node.meanings) {
-      const found = await aroundDataset(meaning, walk, services);
-      if (!found) continue;
-      const starts = (dataset: string, column: string) =>
-        dataset === found.id && (field === undefined || column === field);
-      return json(200, columnShape(found.graph, starts, options));
-    }
-    return unknown(query.nodeId);
-  }),
+  get(
+    'lineage',
+    z.lazy(() => z.object({ nodeId, depth })),
+    async (query, _, services) => {
+      const node = readNodeId(query.nodeId);
+      if (node === undefined || node.type === 'datasetField')
+        return problem(400, 'nodeId is dataset:<namespace>:<name> or job:<namespace>:<name>');
+      const graphs = await graphsAt(node, { direction: 'both', depth: Math.max(1, query.depth) }, services);
+      const catalog = catalogOf(graphs);
+      if (catalog.jobs.size === 0) return unknown(query.nodeId);
+      const runs = await runsOf([...catalog.jobs.values()].slice(0, JOBS_WITH_RUNS), services);
+      return json(200, lineageShape(catalog, runs));
+    },
+  ),
+  get(
+    'column-lineage',
+    z.lazy(() => z.object({ nodeId, depth, withDownstream: flag })),
+    async (query, _, services) => {
+      const node = readNodeId(query.nodeId);
+      if (node === undefined)
+        return problem(
+          400,
+          'nodeId is dataset:<namespace>:<name>, datasetField:<namespace>:<name>:<field> or job:<namespace>:<name>',
+        );
+      const withDownstream = query.withDownstream === 'true';
+      const steps = Math.max(1, query.depth);
+      const options = { depth: steps, withDownstream };
+      if (node.type === 'job') {
+        const own = await firstOf(node, (job) => ofJob(job, services));
+        const outputs = new Set(own.flatMap((graph) => graph.edges.map((edge) => edge.to)));
+        if (outputs.size === 0) return unknown(query.nodeId);
+        const graphs = await graphsAt(node, { direction: 'both', depth: steps + 1 }, services);
+        const graph = { nodes: [], edges: graphs.flatMap((each) => each.edges) };
+        return json(
+          200,
+          columnShape(graph, (dataset) => outputs.has(dataset), options),
+        );
+      }
+      const walk: Walk = { direction: withDownstream ? 'both' : 'upstream', depth: steps };
+      for (const { field, ...meaning } of node.meanings) {
+        const found = await aroundDataset(meaning, walk, services);
+        if (!found) continue;
+        const starts = (dataset: string, column: string) =>
+          dataset === found.id && (field === undefined || column === field);
+        return json(200, columnShape(found.graph, starts, options));
+      }
+      return unknown(query.nodeId);
+    },
+  ),
   get('namespaces', page, async ({ limit: most, offset: skip }, _, services) => {
     const namespaces = namespacesIn(await wholeCatalog(services));
     return json(200, { namespaces: namespaces.slice(skip, skip + most) });
@@ -142,13 +155,15 @@ export const marquezRoutes: readonly Route[] = [
   }),
   get(
     'events/lineage',
-    z.object({
-      before: time.optional(),
-      after: time.optional(),
-      limit: limit(100),
-      offset,
-      sortDirection: z.enum(['asc', 'desc']).catch('desc'),
-    }),
+    z.lazy(() =>
+      z.object({
+        before: time.optional(),
+        after: time.optional(),
+        limit: limit(100),
+        offset,
+        sortDirection: z.enum(['asc', 'desc']).catch('desc'),
+      }),
+    ),
     async ({ before, after, ...rest }, { caller }, services) =>
       json(
         200,
@@ -161,16 +176,18 @@ export const marquezRoutes: readonly Route[] = [
   ),
   get(
     'search',
-    z.object({
-      q: z.string('q is missing').min(1).max(2_000),
-      filter: z
-        .preprocess((text) => String(text).toUpperCase(), z.enum(['DATASET', 'JOB']))
-        .optional()
-        .catch(undefined),
-      sort: z.preprocess((text) => String(text).toUpperCase(), z.enum(['NAME', 'UPDATE_AT'])).catch('NAME'),
-      namespace: z.string().max(2_000).optional(),
-      limit: limit(10),
-    }),
+    z.lazy(() =>
+      z.object({
+        q: z.string('q is missing').min(1).max(2_000),
+        filter: z
+          .preprocess((text) => String(text).toUpperCase(), z.enum(['DATASET', 'JOB']))
+          .optional()
+          .catch(undefined),
+        sort: z.preprocess((text) => String(text).toUpperCase(), z.enum(['NAME', 'UPDATE_AT'])).catch('NAME'),
+        namespace: z.string().max(2_000).optional(),
+        limit: limit(10),
+      }),
+    ),
     async ({ limit: most, ...question }, _, services) => {
       const results = searchIn(await wholeCatalog(services), question);
       return json(200, { totalCount: results.length, results: results.slice(0, most) });

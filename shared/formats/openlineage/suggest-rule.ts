@@ -41,3 +41,19 @@ export function suggestRule({ namespace, name }: DatasetId, vendors: readonly st
     ...Object.fromEntries(vendors.flatMap((vendor) => (outputs[vendor] ? [[vendor, outputs[vendor]]] : []))),
   };
 }
+
+/** The same for tables that Flink alone has named: all of its catalog, whose tables keep their names. */
+export function suggestFlinkRule(flink: JsonObject, vendors: readonly string[]): JsonObject {
+  const { catalog, database, table } = flink;
+  const plain = (text: unknown): text is string => typeof text === 'string' && !/[*{}]/.test(text);
+  const match = plain(catalog) ? { catalog } : { table: plain(table) ? table : '*' };
+  const project = typeof database === 'string' ? '{database}' : undefined;
+  const outputs: Record<string, JsonObject> = {
+    dataphin: { guid: `odps.TENANT_ID.${project ?? 'PROJECT'}.{table}` },
+    dataarts: { database: project ?? 'DATABASE', table: '{table}', connectionName: 'CONNECTION' },
+  };
+  return {
+    match: { flink: match },
+    ...Object.fromEntries(vendors.flatMap((vendor) => (outputs[vendor] ? [[vendor, outputs[vendor]]] : []))),
+  };
+}

@@ -10,22 +10,24 @@ import { parseAnswer } from '../vendor-text.ts';
 const PAGE = 100;
 const MAX_ATTEMPTS = 3;
 
-const pageSchema = z.looseObject({
-  total: z.int().min(0),
-  data: z.array(
-    z.looseObject({
-      source_db: z.string().nullish(),
-      source_schema: z.string().nullish(),
-      source_table: z.string().nullish(),
-      target_db: z.string().nullish(),
-      target_schema: z.string().nullish(),
-      target_table: z.string().nullish(),
-      node_name: z.string().nullish(),
-      node_qualified_name: z.string(),
-      workspace_id: z.string().nullish(),
-    }),
-  ),
-});
+const pageSchema = z.lazy(() =>
+  z.looseObject({
+    total: z.int().min(0),
+    data: z.array(
+      z.looseObject({
+        source_db: z.string().nullish(),
+        source_schema: z.string().nullish(),
+        source_table: z.string().nullish(),
+        target_db: z.string().nullish(),
+        target_schema: z.string().nullish(),
+        target_table: z.string().nullish(),
+        node_name: z.string().nullish(),
+        node_qualified_name: z.string(),
+        workspace_id: z.string().nullish(),
+      }),
+    ),
+  }),
+);
 export type BulkRow = z.output<typeof pageSchema>['data'][number];
 
 /** Asks for one page; gives the answer as it came. */

@@ -1,7 +1,7 @@
 import type { Vendor } from '../vendor.ts';
 import { checkDataset, datasetBlock, entryBlock } from './blocks.ts';
 import { connect } from './client.ts';
-import { blockOf, nameOfBlock, units } from './mapping.ts';
+import { blockOf, nameOfBlock, tablesOf, units } from './mapping.ts';
 import { accountOf, readSecret, secretSchema } from './secret.ts';
 import { MAX_COLUMNS_PER_GROUP, MAX_GROUPS } from './wire.ts';
 import { written } from './written.ts';
@@ -19,7 +19,7 @@ export const dataarts: Vendor = {
     withdrawHint:
       'DataArts has no call that deletes lineage: the job node and its edges stay. To remove them, open DataArts Studio > DataArts Catalog (Data Map), search for the qualified_name in the receipt, and delete that job node asset by hand.',
   },
-  blocks: { dataset: datasetBlock, entry: entryBlock, check: checkDataset },
+  blocks: { dataset: datasetBlock, entry: entryBlock, check: checkDataset, label: nameOfBlock, tables: tablesOf },
   secret: secretSchema,
   account: (secret) => accountOf(readSecret(secret)),
   label: nameOfBlock,

@@ -41,12 +41,13 @@ export function units(input: MappingInput): Mapping {
   const unresolved: Unresolved[] = [];
   for (const entry of input.entries) {
     const read = readEntry(entry);
-    const missing = [...entry.from, ...entry.to].filter((dataset) => tableBlock(dataset) === undefined);
+    const nameless = [...entry.from, ...entry.to].filter((dataset) => tableBlock(dataset) === undefined);
+    const missing = [...new Set(nameless.map(labelOf))];
     const reason =
       'problem' in read
         ? read.problem
         : missing.length > 0
-          ? `${[...new Set(missing.map(labelOf))].join(', ')} has no name at DataArts; give it a dataarts block with a table, or a naming rule`
+          ? `${missing.join(', ')} ${missing.length === 1 ? 'has no name at DataArts; give it' : 'have no names at DataArts; give each'} a dataarts block with a table, or a naming rule`
           : undefined;
     if (reason !== undefined || 'problem' in read) {
       unresolved.push(...pairsOf(entry, reason ?? ''));
@@ -209,6 +210,17 @@ function sortedTables(datasets: readonly Dataset[]): {
 export function nameOfBlock(block: JsonObject): string | undefined {
   const known = tableBlock({ vendors: { dataarts: block } });
   return known && nameOf(specOf(known));
+}
+
+/** A dataset block as nothing but what says which table it is. */
+export function tablesOf(block: JsonObject): readonly JsonObject[] {
+  const known = tableBlock({ vendors: { dataarts: block } });
+  if (known === undefined) return [];
+  const { catalog, database, schema, table } = specOf(known);
+  const named = Object.entries({ catalog, database, schema, table }).filter(
+    ([, part]) => part !== undefined && part !== '',
+  );
+  return [Object.fromEntries(named) as JsonObject];
 }
 
 /** Of three parts the first may be a catalog or a database. */

@@ -5,43 +5,45 @@ import { secretReader, unusable } from '../secret.ts';
 const text = z.string().min(1);
 
 /** JSON of the secret `lineage/dataarts`; unknown keys are refused, so that a slip is seen at once. */
-export const secretSchema = z
-  .strictObject({
-    region: text.exactOptional(),
-    endpoint: text.exactOptional(),
-    project_id: text,
-    workspace_id: text,
-    instance_id: text.describe('Data Map calls only').exactOptional(),
-    ak: text.exactOptional(),
-    sk: text.exactOptional(),
-    security_token: text.exactOptional(),
-    iam_user: text.exactOptional(),
-    iam_password: text.exactOptional(),
-    domain_name: text.exactOptional(),
-    iam_endpoint: text.exactOptional(),
-    account: text.describe('Fixed name of the account, if its endpoint may change').exactOptional(),
-    ca_pem: text.exactOptional(),
-    allow_http: z.boolean().exactOptional(),
-    calls_per_second: z.number().positive().exactOptional(),
-    calls_per_day: z.int().positive().exactOptional(),
-  })
-  .superRefine((secret, context) => {
-    const wrong = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
-    if (secret.region === undefined && secret.endpoint === undefined) wrong('endpoint', 'give region or endpoint');
-    if (secret.region !== undefined && !/^[a-z0-9-]+$/.test(secret.region)) wrong('region', 'is not a region name');
-    for (const key of ['endpoint', 'iam_endpoint'] as const) {
-      const given = secret[key];
-      if (given !== undefined && !parseEndpoint(given, secret.allow_http === true)) wrong(key, ENDPOINT_RULE);
-    }
-    const keys = (['ak', 'sk'] as const).filter((key) => secret[key] !== undefined);
-    const user = (['iam_user', 'iam_password', 'domain_name'] as const).filter((key) => secret[key] !== undefined);
-    if (keys.length === 0 && user.length === 0)
-      wrong('ak', 'give ak and sk, or iam_user, iam_password and domain_name');
-    if (keys.length > 0 && user.length > 0) wrong('ak', 'give ak and sk or an IAM user, not both');
-    if (keys.length === 1) wrong(secret.ak === undefined ? 'ak' : 'sk', 'ak and sk go together');
-    if (user.length > 0 && user.length < 3) wrong('iam_user', 'iam_user, iam_password and domain_name go together');
-    if (keys.length === 0 && secret.security_token !== undefined) wrong('security_token', 'goes only with ak and sk');
-  });
+export const secretSchema = z.lazy(() =>
+  z
+    .strictObject({
+      region: text.exactOptional(),
+      endpoint: text.exactOptional(),
+      project_id: text,
+      workspace_id: text,
+      instance_id: text.describe('Data Map calls only').exactOptional(),
+      ak: text.exactOptional(),
+      sk: text.exactOptional(),
+      security_token: text.exactOptional(),
+      iam_user: text.exactOptional(),
+      iam_password: text.exactOptional(),
+      domain_name: text.exactOptional(),
+      iam_endpoint: text.exactOptional(),
+      account: text.describe('Fixed name of the account, if its endpoint may change').exactOptional(),
+      ca_pem: text.exactOptional(),
+      allow_http: z.boolean().exactOptional(),
+      calls_per_second: z.number().positive().exactOptional(),
+      calls_per_day: z.int().positive().exactOptional(),
+    })
+    .superRefine((secret, context) => {
+      const wrong = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
+      if (secret.region === undefined && secret.endpoint === undefined) wrong('endpoint', 'give region or endpoint');
+      if (secret.region !== undefined && !/^[a-z0-9-]+$/.test(secret.region)) wrong('region', 'is not a region name');
+      for (const key of ['endpoint', 'iam_endpoint'] as const) {
+        const given = secret[key];
+        if (given !== undefined && !parseEndpoint(given, secret.allow_http === true)) wrong(key, ENDPOINT_RULE);
+      }
+      const keys = (['ak', 'sk'] as const).filter((key) => secret[key] !== undefined);
+      const user = (['iam_user', 'iam_password', 'domain_name'] as const).filter((key) => secret[key] !== undefined);
+      if (keys.length === 0 && user.length === 0)
+        wrong('ak', 'give ak and sk, or iam_user, iam_password and domain_name');
+      if (keys.length > 0 && user.length > 0) wrong('ak', 'give ak and sk or an IAM user, not both');
+      if (keys.length === 1) wrong(secret.ak === undefined ? 'ak' : 'sk', 'ak and sk go together');
+      if (user.length > 0 && user.length < 3) wrong('iam_user', 'iam_user, iam_password and domain_name go together');
+      if (keys.length === 0 && secret.security_token !== undefined) wrong('security_token', 'goes only with ak and sk');
+    }),
+);
 
 export type Secret = z.output<typeof secretSchema>;
 

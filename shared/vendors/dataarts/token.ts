@@ -40,11 +40,15 @@ const REFUSAL_KEPT_MS = 60_000;
 const TRIAL_MS = 60_000;
 
 /** `expires_at` is on IAM's clock, so only its distance from `issued_at` counts. */
-const bodySchema = z.looseObject({ token: z.looseObject({ issued_at: z.string(), expires_at: z.string() }) });
-const errorSchema = z.looseObject({
-  error: z.looseObject({ message: z.string().nullish() }).nullish(),
-  error_msg: z.string().nullish(),
-});
+const bodySchema = z.lazy(() =>
+  z.looseObject({ token: z.looseObject({ issued_at: z.string(), expires_at: z.string() }) }),
+);
+const errorSchema = z.lazy(() =>
+  z.looseObject({
+    error: z.looseObject({ message: z.string().nullish() }).nullish(),
+    error_msg: z.string().nullish(),
+  }),
+);
 
 /**
  * Signs in with a password (Huawei IAM, "Obtaining a User Token Through Password Authentication", read 2026-11): the token comes

@@ -12,90 +12,104 @@ const text = z.string();
 const name = text.min(1);
 
 /** A table as it stands in `Unit.spec`. */
-const tableSpec = z.strictObject({
-  catalog: name.exactOptional(),
-  database: name.exactOptional(),
-  schema: text,
-  table: name,
-});
+const tableSpec = z.lazy(() =>
+  z.strictObject({
+    catalog: name.exactOptional(),
+    database: name.exactOptional(),
+    schema: text,
+    table: name,
+  }),
+);
 export type TableSpec = z.output<typeof tableSpec>;
 
-export const nodeSpec = z.strictObject({
-  workspaceId: name,
-  jobId: name,
-  /** When no `nodeName` option is given. */
-  nodeName: name,
-  inputs: z.array(tableSpec).min(1).max(MAX_TABLES),
-  outputs: z.array(tableSpec).min(1).max(MAX_TABLES),
-  /** Part k of n, for a node with too many columns for one call. */
-  part: z.tuple([z.int(), z.int()]).exactOptional(),
-});
+export const nodeSpec = z.lazy(() =>
+  z.strictObject({
+    workspaceId: name,
+    jobId: name,
+    /** When no `nodeName` option is given. */
+    nodeName: name,
+    inputs: z.array(tableSpec).min(1).max(MAX_TABLES),
+    outputs: z.array(tableSpec).min(1).max(MAX_TABLES),
+    /** Part k of n, for a node with too many columns for one call. */
+    part: z.tuple([z.int(), z.int()]).exactOptional(),
+  }),
+);
 export type NodeSpec = z.output<typeof nodeSpec>;
 
-const nodeOptions = z.strictObject({
-  nodeName: name.exactOptional(),
-  connectionId: name.exactOptional(),
-  connectionName: name.exactOptional(),
-  clusterId: name.exactOptional(),
-  dataSourceType: name.exactOptional(),
-});
+const nodeOptions = z.lazy(() =>
+  z.strictObject({
+    nodeName: name.exactOptional(),
+    connectionId: name.exactOptional(),
+    connectionName: name.exactOptional(),
+    clusterId: name.exactOptional(),
+    dataSourceType: name.exactOptional(),
+  }),
+);
 
-const tableInfo = z.strictObject({
-  catalog: text.exactOptional(),
-  database: text.exactOptional(),
-  schema: text.exactOptional(),
-  table: text.exactOptional(),
-});
+const tableInfo = z.lazy(() =>
+  z.strictObject({
+    catalog: text.exactOptional(),
+    database: text.exactOptional(),
+    schema: text.exactOptional(),
+    table: text.exactOptional(),
+  }),
+);
 
 /** Has no catalog, although tables have one. */
-const columnDetails = z.strictObject({
-  database: text.exactOptional(),
-  schema: text.exactOptional(),
-  table: text.exactOptional(),
-  column: text.exactOptional(),
-});
+const columnDetails = z.lazy(() =>
+  z.strictObject({
+    database: text.exactOptional(),
+    schema: text.exactOptional(),
+    table: text.exactOptional(),
+    column: text.exactOptional(),
+  }),
+);
 
 /** Body of CreateLineageInfo; `table_lineage` is optional on the page, but its own lists are not, so it is always sent. */
-export const lineageInfoSchema = z.strictObject({
-  cluster_id: text.exactOptional(),
-  data_source_type: text.exactOptional(),
-  connection_id: text.exactOptional(),
-  connection_name: text.exactOptional(),
-  workspace_id: text.exactOptional(),
-  job_id: text.exactOptional(),
-  node_name: text.exactOptional(),
-  table_lineage: z.strictObject({
-    input_tables: z.array(tableInfo).min(1).max(MAX_TABLES),
-    output_tables: z.array(tableInfo).min(1).max(MAX_TABLES),
-    column_lineages: z
-      .array(
-        z.strictObject({
-          input_columns: z.array(columnDetails).min(1).max(MAX_COLUMNS_PER_GROUP),
-          output_columns: z.array(columnDetails).min(1).max(MAX_COLUMNS_PER_GROUP),
-        }),
-      )
-      .max(MAX_GROUPS)
-      .exactOptional(),
+export const lineageInfoSchema = z.lazy(() =>
+  z.strictObject({
+    cluster_id: text.exactOptional(),
+    data_source_type: text.exactOptional(),
+    connection_id: text.exactOptional(),
+    connection_name: text.exactOptional(),
+    workspace_id: text.exactOptional(),
+    job_id: text.exactOptional(),
+    node_name: text.exactOptional(),
+    table_lineage: z.strictObject({
+      input_tables: z.array(tableInfo).min(1).max(MAX_TABLES),
+      output_tables: z.array(tableInfo).min(1).max(MAX_TABLES),
+      column_lineages: z
+        .array(
+          z.strictObject({
+            input_columns: z.array(columnDetails).min(1).max(MAX_COLUMNS_PER_GROUP),
+            output_columns: z.array(columnDetails).min(1).max(MAX_COLUMNS_PER_GROUP),
+          }),
+        )
+        .max(MAX_GROUPS)
+        .exactOptional(),
+    }),
   }),
-});
+);
 export type LineageInfo = z.output<typeof lineageInfoSchema>;
 export type TableInfo = z.output<typeof tableInfo>;
 export type ColumnDetails = z.output<typeof columnDetails>;
 type ColumnGroup = NonNullable<LineageInfo['table_lineage']['column_lineages']>[number];
 
 /** The success body: a bare array with at least one element (an empty one is not documented and counts as no answer). */
-export const createdSchema = z
-  .array(z.looseObject({ name: text.nullish(), type_name: text.nullish(), qualified_name: text.nullish() }))
-  .min(1);
+export const createdSchema = z.lazy(() =>
+  z.array(z.looseObject({ name: text.nullish(), type_name: text.nullish(), qualified_name: text.nullish() })).min(1),
+);
 
 /** Error bodies, in the shapes of the gateway, of services, and nested (Huawei SDK core 3.1.211). */
-export const errorSchema = z.looseObject({
-  error_code: text.nullish(),
-  error_msg: text.nullish(),
-  request_id: text.nullish(),
-  encoded_authorization_message: text.nullish(),
-  error: z.looseObject({ code: z.union([text, z.number()]).nullish(), message: text.nullish() }).nullish(),
-});
+export const errorSchema = z.lazy(() =>
+  z.looseObject({
+    error_code: text.nullish(),
+    error_msg: text.nullish(),
+    request_id: text.nullish(),
+    encoded_authorization_message: text.nullish(),
+    error: z.looseObject({ code: z.union([text, z.number()]).nullish(), message: text.nullish() }).nullish(),
+  }),
+);
 
 /** The node a call is about. Throws `Failure` `invalid` on a call that is not DataArts's. */
 export function nodeOf(call: Pick<Call, 'spec'>): NodeSpec {

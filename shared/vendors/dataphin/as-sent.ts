@@ -8,22 +8,26 @@ import { canonicalJson, type Json } from '../../core/json.ts';
  * columns and all. Columns that are referred to alike share a form, in which `true` stands for what follows from the column's name.
  */
 type Reference = Readonly<Record<string, Json>>;
-const reference = z.record(z.string(), z.json()) as unknown as z.ZodType<Reference>;
-const pair = z.tuple([z.string(), z.string()]);
-const form = z.strictObject({
-  source: reference,
-  target: reference,
-  /** `IsDirect` stood there; otherwise its default was meant. */
-  direct: z.boolean(),
-  /** The columns of this form, from and to; the first form is for all others. */
-  pairs: z.array(pair).exactOptional(),
-});
+const reference = z.lazy(() => z.record(z.string(), z.json()) as unknown as z.ZodType<Reference>);
+const pair = z.lazy(() => z.tuple([z.string(), z.string()]));
+const form = z.lazy(() =>
+  z.strictObject({
+    source: reference,
+    target: reference,
+    /** `IsDirect` stood there; otherwise its default was meant. */
+    direct: z.boolean(),
+    /** The columns of this form, from and to; the first form is for all others. */
+    pairs: z.array(pair).exactOptional(),
+  }),
+);
 
-export const asSentSchema = z.strictObject({
-  source: reference.exactOptional(),
-  target: reference.exactOptional(),
-  columns: z.array(form).exactOptional(),
-});
+export const asSentSchema = z.lazy(() =>
+  z.strictObject({
+    source: reference.exactOptional(),
+    target: reference.exactOptional(),
+    columns: z.array(form).exactOptional(),
+  }),
+);
 export type AsSent = z.output<typeof asSentSchema>;
 type Form = z.output<typeof form>;
 

@@ -1,6 +1,7 @@
 import type { Vendor } from '../vendor.ts';
 import { checkDataset, datasetBlock, entryBlock } from './blocks.ts';
 import { connect } from './client.ts';
+import { mentions, tablesOf } from './identities.ts';
 import { blockOf, label, units } from './mapping.ts';
 import { accountOf, readSecret, secretSchema } from './secret.ts';
 import { MAX_DETAILS } from './wire.ts';
@@ -13,7 +14,7 @@ export const dataphin: Vendor = {
   mappingVersion: 1,
   limits: { columnsPerCall: MAX_DETAILS, callsPerSecond: 5 },
   abilities: { repeatable: true, withdraw: true },
-  blocks: { dataset: datasetBlock, entry: entryBlock, check: checkDataset },
+  blocks: { dataset: datasetBlock, entry: entryBlock, check: checkDataset, label, tables: tablesOf, mentions },
   secret: secretSchema,
   account: (secret) => accountOf(readSecret(secret)),
   label,

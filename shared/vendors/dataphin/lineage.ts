@@ -20,20 +20,22 @@ const end = {
   OutputTableName: text,
   NodeId: z.union([z.string(), z.number()]).nullish(),
 };
-const tables = z.looseObject({ TableLineageList: z.array(z.looseObject(end)).nullish() });
-const columns = z.looseObject({
-  TableColumnLineageList: z
-    .array(
-      z.looseObject({
-        ...end,
-        InputColumnGuid: text,
-        InputColumnName: text,
-        OutputColumnGuid: text,
-        OutputColumnName: text,
-      }),
-    )
-    .nullish(),
-});
+const tables = z.lazy(() => z.looseObject({ TableLineageList: z.array(z.looseObject(end)).nullish() }));
+const columns = z.lazy(() =>
+  z.looseObject({
+    TableColumnLineageList: z
+      .array(
+        z.looseObject({
+          ...end,
+          InputColumnGuid: text,
+          InputColumnName: text,
+          OutputColumnGuid: text,
+          OutputColumnName: text,
+        }),
+      )
+      .nullish(),
+  }),
+);
 
 /** Reads per question at most: a table is one, with its columns two. What lies beyond is told in `unread`. */
 const READS = 200;

@@ -2,7 +2,8 @@ import { mergeOptions } from '../../core/claims.ts';
 import { type Dataset, identity } from '../../core/dataset.ts';
 import type { ColumnEdge, Entry, Problem } from '../../core/edge.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
-import { unitId } from '../../core/unit-id.ts';
+import { pairNumber } from '../../core/pair-number.ts';
+import { unitIds } from '../../core/unit-id.ts';
 import type { Mapping, MappingInput, Unit, UnitTable, Unresolved } from '../vendor.ts';
 import { checkDataset, type DatasetBlock, datasetBlock, referenceType } from './blocks.ts';
 import { readEntry } from './entry.ts';
@@ -15,9 +16,13 @@ interface Table {
   readonly ref: TableRef;
   /** What a unit is keyed by. */
   readonly key: string;
+  /** `key` as JSON text. */
+  readonly keyText: string;
   /** The same for the same key, within one mapping. */
   readonly number: number;
   readonly table: UnitTable;
+  /** The table alone, as a side of a unit. */
+  readonly side: readonly UnitTable[];
   readonly extProperties?: JsonObject;
 }
 
@@ -38,64 +43,70 @@ interface Pair {
 export function units(input: MappingInput): Mapping {
   const pairs = new Map<number, Pair>();
   const unresolved: Unresolved[] = [];
-  const tableOf = tables();
-  const twins = twinWarnings(input.entries, tableOf);
+  const tables = tablesOf(input.entries);
+  const twins = twinWarnings(tables);
   for (const entry of input.entries) {
-    const options = readEntry(entry);
-    const from = entry.from.map(tableOf);
-    const to = entry.to.map(tableOf);
-    from.forEach((source, fromAt) => {
-      to.forEach((target, toAt) => {
-        const reason = options.problem ?? reasonOf(source) ?? reasonOf(target);
-        if (reason !== undefined || typeof source === 'string' || typeof target === 'string') {
+    const { options: own, problem } = readEntry(entry);
+    // Whoever sent the columns in Dataphin's own format said how they are called there.
+    const said = own['asSent'] !== undefined;
+    for (let fromAt = 0; fromAt < entry.from.length; fromAt += 1) {
+      for (let toAt = 0; toAt < entry.to.length; toAt += 1) {
+        const source = tableAt(tables, entry.from, fromAt);
+        const target = tableAt(tables, entry.to, toAt);
+        if (problem !== undefined || typeof source === 'string' || typeof target === 'string') {
+          const reason = problem ?? reasonOf(source) ?? reasonOf(target) ?? 'it has no name at Dataphin';
           const labels = { from: labelOf(entry.from[fromAt]), to: labelOf(entry.to[toAt]) };
-          unresolved.push({ path: entry.path, ...labels, reason: reason ?? 'it has no name at Dataphin' });
-          return;
+          unresolved.push({ path: entry.path, ...labels, reason });
+          continue;
         }
-        const place = source.number * MAX_KEYS + target.number;
-        const pair = pairs.get(place) ?? newPair(source, target);
-        pairs.set(place, pair);
-        if (!pair.paths.includes(entry.path)) pair.paths.push(entry.path);
-        for (const { key } of twins.size === 0 ? [] : [source, target]) {
-          const message = twins.get(key);
-          if (message !== undefined && !pair.warnings.some((each) => each.message === message)) {
-            pair.warnings.push({ path: entry.path, message });
-          }
-        }
-        pair.options.push(withExt(options.options, source, target));
-        // Whoever sent the columns in Dataphin's own format said how they are called there.
-        const said = options.options['asSent'] !== undefined;
-        pair.columns.push(columnsOf(entry, fromAt, toAt, { source, target, said }, unresolved));
-      });
-    });
+        const columns = columnsOf(entry, fromAt, toAt, { source, target, said }, unresolved);
+        const options = withExt(own, source, target);
+        const place = pairNumber(source.number, target.number);
+        let pair = pairs.get(place);
+        if (pair === undefined) {
+          pair = { source, target, columns: [columns], options: [options], paths: [entry.path], warnings: [] };
+          pairs.set(place, pair);
+        } else addTo(pair, columns, options, entry.path);
+        if (twins.size > 0) warnOfTwins(pair, twins, entry.path);
+      }
+    }
   }
-  return { units: [...pairs.values()].map((pair) => unitOf(pair, input.account, unresolved)), unresolved };
+  const idOf = unitIds(['dataphin', input.account]);
+  return { units: Array.from(pairs.values(), (pair) => unitOf(pair, idOf, unresolved)), unresolved };
 }
 
-function newPair(source: Table, target: Table): Pair {
-  return { source, target, columns: [], options: [], paths: [], warnings: [] };
+function addTo(pair: Pair, columns: readonly ColumnEdge[], options: JsonObject, path: string): void {
+  pair.columns.push(columns);
+  pair.options.push(options);
+  if (!pair.paths.includes(path)) pair.paths.push(path);
 }
 
-function unitOf(pair: Pair, account: string, unresolved: Unresolved[]): Unit {
+function warnOfTwins({ source, target, warnings }: Pair, twins: ReadonlyMap<string, string>, path: string): void {
+  for (const { key } of [source, target]) {
+    const message = twins.get(key);
+    if (message === undefined || warnings.some((each) => each.message === message)) continue;
+    warnings.push({ path, message });
+  }
+}
+
+function unitOf(pair: Pair, idOf: ReturnType<typeof unitIds>, unresolved: Unresolved[]): Unit {
   const { options, conflicts } = mergeOptions(pair.options);
-  const warnings = [
-    ...pair.warnings,
-    ...conflicts.map((option) => ({
-      path: pair.paths[0] ?? '',
-      message: `entries on the same pair of tables differ in ${option}; the first one counts`,
-    })),
-  ];
-  return {
-    id: unitId(['dataphin', account, pair.source.key, pair.target.key]),
-    from: [pair.source.table],
-    to: [pair.target.table],
+  const unit: Unit = {
+    id: idOf(pair.source.keyText, pair.target.keyText),
+    from: pair.source.side,
+    to: pair.target.side,
     spec: { source: pair.source.ref as JsonObject, target: pair.target.ref as JsonObject },
     columns: within(together(pair.columns), pair, unresolved),
     options,
     quietOptions: QUIET_OPTIONS,
     paths: pair.paths,
-    ...(warnings.length > 0 ? { warnings } : {}),
   };
+  if (pair.warnings.length === 0 && conflicts.length === 0) return unit;
+  const differing = conflicts.map((option) => ({
+    path: pair.paths[0] ?? '',
+    message: `entries on the same pair of tables differ in ${option}; the first one counts`,
+  }));
+  return { ...unit, warnings: [...pair.warnings, ...differing] };
 }
 
 function columnsOf(
@@ -157,9 +168,6 @@ function together(lists: readonly (readonly ColumnEdge[])[]): readonly ColumnEdg
   return [...columns.values()];
 }
 
-/** Above anything a manifest can name. */
-const MAX_KEYS = 2 ** 26;
-
 /** A number for each text: cheaper to put together than the texts. */
 function numbers(): (text: string) => number {
   const known = new Map<string, number>();
@@ -170,20 +178,25 @@ function numbers(): (text: string) => number {
   };
 }
 
-type TableOf = (dataset: Dataset) => Table | string;
+/** Each dataset with its table, or the reason why it has none. */
+type Tables = ReadonlyMap<Dataset, Table | string>;
 
 /** Reads each dataset once, however many entries it stands in. */
-function tables(): TableOf {
+function tablesOf(entries: readonly Entry[]): Tables {
   const numberOf = numbers();
-  const known = new Map<Dataset, Table | string>();
-  return (dataset) => {
-    let table = known.get(dataset);
-    if (table === undefined) {
-      table = readTable(dataset, numberOf);
-      known.set(dataset, table);
-    }
-    return table;
+  const tables = new Map<Dataset, Table | string>();
+  const read = (dataset: Dataset): void => {
+    if (!tables.has(dataset)) tables.set(dataset, readTable(dataset, numberOf));
   };
+  for (const { from, to } of entries) {
+    for (const dataset of from) read(dataset);
+    for (const dataset of to) read(dataset);
+  }
+  return tables;
+}
+
+function tableAt(tables: Tables, side: readonly Dataset[], at: number): Table | string {
+  return tables.get(side[at] as Dataset) as Table | string;
 }
 
 /** A table as Dataphin knows it, or the reason why it cannot be named there. */
@@ -198,11 +211,14 @@ function readTable(dataset: Dataset, numberOf: (key: string) => number): Table |
   const { extProperties } = parsed.data;
   const ref = refOf(parsed.data);
   const key = nameKey(ref);
+  const table = tableAs(nameOf(ref), dataset);
   return {
     ref,
     key,
+    keyText: JSON.stringify(key),
     number: numberOf(key),
-    table: tableAs(nameOf(ref), dataset),
+    table,
+    side: [table],
     ...(extProperties === undefined ? {} : { extProperties: extProperties as JsonObject }),
   };
 }
@@ -270,13 +286,12 @@ function withExt(options: JsonObject, source: Table, target: Table): JsonObject 
 }
 
 /** Warnings, by name key, for tables that seem to be given once by GUID and once by properties: Dataphin's edges do not meet there. */
-function twinWarnings(entries: readonly Entry[], tableOf: TableOf): ReadonlyMap<string, string> {
-  const datasets = new Set(entries.flatMap((entry) => [...entry.from, ...entry.to]));
-  const tables = [...datasets].map(tableOf).filter((table) => typeof table !== 'string');
-  const [first] = tables;
-  if (tables.every(({ ref }) => ref.referenceType === first?.ref.referenceType)) return new Map();
+function twinWarnings(tables: Tables): ReadonlyMap<string, string> {
+  const named = [...tables.values()].filter((table) => typeof table !== 'string');
+  const [first] = named;
+  if (named.every(({ ref }) => ref.referenceType === first?.ref.referenceType)) return new Map();
   const seen = new Map<string, { guid?: TableRef; property?: TableRef }>();
-  for (const { ref, table } of tables) {
+  for (const { ref, table } of named) {
     const guid = guidOf(ref);
     const tail =
       ref.referenceType === 'BY_GUID'

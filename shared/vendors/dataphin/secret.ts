@@ -6,26 +6,28 @@ import { long } from './blocks.ts';
 const text = z.string().min(1);
 
 /** JSON of the secret `lineage/dataphin`; unknown keys are refused, so that a slip is seen at once. */
-export const secretSchema = z
-  .strictObject({
-    access_key_id: text,
-    access_key_secret: text,
-    security_token: text.exactOptional(),
-    endpoint: text,
-    op_tenant_id: long,
-    tenant_id: long.exactOptional(),
-    user_id: text.exactOptional(),
-    account: text.describe('Fixed name of the account, if its endpoint may change').exactOptional(),
-    ca_pem: text.exactOptional(),
-    allow_http: z.boolean().exactOptional(),
-    read_back: z.boolean().describe('false: the key may register lineage but not read it').exactOptional(),
-    calls_per_second: z.number().positive().exactOptional(),
-    calls_per_day: z.int().positive().exactOptional(),
-  })
-  .refine((secret) => parseEndpoint(secret.endpoint, secret.allow_http === true) !== undefined, {
-    path: ['endpoint'],
-    message: ENDPOINT_RULE,
-  });
+export const secretSchema = z.lazy(() =>
+  z
+    .strictObject({
+      access_key_id: text,
+      access_key_secret: text,
+      security_token: text.exactOptional(),
+      endpoint: text,
+      op_tenant_id: long,
+      tenant_id: long.exactOptional(),
+      user_id: text.exactOptional(),
+      account: text.describe('Fixed name of the account, if its endpoint may change').exactOptional(),
+      ca_pem: text.exactOptional(),
+      allow_http: z.boolean().exactOptional(),
+      read_back: z.boolean().describe('false: the key may register lineage but not read it').exactOptional(),
+      calls_per_second: z.number().positive().exactOptional(),
+      calls_per_day: z.int().positive().exactOptional(),
+    })
+    .refine((secret) => parseEndpoint(secret.endpoint, secret.allow_http === true) !== undefined, {
+      path: ['endpoint'],
+      message: ENDPOINT_RULE,
+    }),
+);
 
 export type Secret = z.output<typeof secretSchema>;
 

@@ -15,39 +15,43 @@ export type Operation = 'AddRegisterLineage' | 'DeleteRegisterLineage';
 
 const name = z.string().min(1);
 const environment = z.enum(['DEV', 'PROD']);
-const properties = z.record(z.string(), z.json());
+const properties = z.lazy(() => z.record(z.string(), z.json()));
 const long = z.int().nonnegative();
 
 /** One end of a unit, as it stands in `Unit.spec`. */
-const tableRef = z.discriminatedUnion('referenceType', [
-  z.strictObject({ referenceType: z.literal('BY_GUID'), guid: name, metadataType: name }),
-  z.strictObject({
-    referenceType: z.literal('BY_PROPERTY'),
-    metadataType: name,
-    metadataSubType: z.enum(METADATA_SUB_TYPES).exactOptional(),
-    catalog: name.exactOptional(),
-    schema: name.exactOptional(),
-    env: environment.exactOptional(),
-    name,
-    /** The table's GUID, where its columns need it. */
-    parentGuid: name.exactOptional(),
-  }),
-]);
+const tableRef = z.lazy(() =>
+  z.discriminatedUnion('referenceType', [
+    z.strictObject({ referenceType: z.literal('BY_GUID'), guid: name, metadataType: name }),
+    z.strictObject({
+      referenceType: z.literal('BY_PROPERTY'),
+      metadataType: name,
+      metadataSubType: z.enum(METADATA_SUB_TYPES).exactOptional(),
+      catalog: name.exactOptional(),
+      schema: name.exactOptional(),
+      env: environment.exactOptional(),
+      name,
+      /** The table's GUID, where its columns need it. */
+      parentGuid: name.exactOptional(),
+    }),
+  ]),
+);
 export type TableRef = z.output<typeof tableRef>;
 
-const spec = z.strictObject({ source: tableRef, target: tableRef });
+const spec = z.lazy(() => z.strictObject({ source: tableRef, target: tableRef }));
 
-const options = z.strictObject({
-  checkAssetExist: z.boolean().exactOptional(),
-  relationProperties: properties.exactOptional(),
-  cascadeDelete: z.boolean().exactOptional(),
-  tenantId: z.union([long, z.string()]).exactOptional(),
-  userId: name.exactOptional(),
-  sourceExtProperties: properties.exactOptional(),
-  targetExtProperties: properties.exactOptional(),
-  asSent: asSentSchema.exactOptional(),
-  sentLike: name.exactOptional(),
-});
+const options = z.lazy(() =>
+  z.strictObject({
+    checkAssetExist: z.boolean().exactOptional(),
+    relationProperties: properties.exactOptional(),
+    cascadeDelete: z.boolean().exactOptional(),
+    tenantId: z.union([long, z.string()]).exactOptional(),
+    userId: name.exactOptional(),
+    sourceExtProperties: properties.exactOptional(),
+    targetExtProperties: properties.exactOptional(),
+    asSent: asSentSchema.exactOptional(),
+    sentLike: name.exactOptional(),
+  }),
+);
 
 const naming = {
   Guid: name.exactOptional(),
@@ -59,22 +63,28 @@ const naming = {
 };
 
 /** `Source` and `Target` of a command. */
-export const assetSchema = z.strictObject({
-  ReferenceType: z.enum(['BY_GUID', 'BY_PROPERTY']),
-  MetadataType: name,
-  MetadataSubType: z.enum(METADATA_SUB_TYPES).exactOptional(),
-  ...naming,
-});
+export const assetSchema = z.lazy(() =>
+  z.strictObject({
+    ReferenceType: z.enum(['BY_GUID', 'BY_PROPERTY']),
+    MetadataType: name,
+    MetadataSubType: z.enum(METADATA_SUB_TYPES).exactOptional(),
+    ...naming,
+  }),
+);
 
 /** `Source` and `Target` of one of `DetailedLineages`; every field is optional on the page. */
-export const columnSchema = z.strictObject({
-  ReferenceType: z.enum(['BY_GUID', 'BY_PROPERTY']).exactOptional(),
-  MetadataType: name.exactOptional(),
-  ParentGuid: name.exactOptional(),
-  ...naming,
-});
+export const columnSchema = z.lazy(() =>
+  z.strictObject({
+    ReferenceType: z.enum(['BY_GUID', 'BY_PROPERTY']).exactOptional(),
+    MetadataType: name.exactOptional(),
+    ParentGuid: name.exactOptional(),
+    ...naming,
+  }),
+);
 
-const detail = z.strictObject({ Source: columnSchema, Target: columnSchema, IsDirect: z.boolean().exactOptional() });
+const detail = z.lazy(() =>
+  z.strictObject({ Source: columnSchema, Target: columnSchema, IsDirect: z.boolean().exactOptional() }),
+);
 
 const common = {
   Source: assetSchema,
@@ -85,14 +95,18 @@ const common = {
 };
 
 /** JSON of the form field `AddRegisterLineageCommand`. */
-export const addCommandSchema = z.strictObject({
-  ...common,
-  CheckAssetExist: z.boolean().exactOptional(),
-  RelationProperties: properties.exactOptional(),
-});
+export const addCommandSchema = z.lazy(() =>
+  z.strictObject({
+    ...common,
+    CheckAssetExist: z.boolean().exactOptional(),
+    RelationProperties: properties.exactOptional(),
+  }),
+);
 
 /** JSON of the form field `DeleteRegisterLineageCommand`. */
-export const deleteCommandSchema = z.strictObject({ ...common, CascadeDeleteLineage: z.boolean().exactOptional() });
+export const deleteCommandSchema = z.lazy(() =>
+  z.strictObject({ ...common, CascadeDeleteLineage: z.boolean().exactOptional() }),
+);
 
 export type Asset = z.output<typeof assetSchema>;
 export type Column = z.output<typeof columnSchema>;
@@ -100,27 +114,33 @@ export type AddCommand = z.output<typeof addCommandSchema>;
 export type DeleteCommand = z.output<typeof deleteCommandSchema>;
 
 /** What every answer holds; tolerant, because the page contradicts itself (Success is a boolean there, and "Success"). */
-export const answerSchema = z.looseObject({
-  RequestId: z.string().nullish(),
-  Message: z.string().nullish(),
-  HttpStatusCode: z.coerce.number().nullish().catch(undefined),
-  Code: z.string().nullish(),
-  Success: z.union([z.boolean(), z.string()]).nullish(),
-});
+export const answerSchema = z.lazy(() =>
+  z.looseObject({
+    RequestId: z.string().nullish(),
+    Message: z.string().nullish(),
+    HttpStatusCode: z.coerce.number().nullish().catch(undefined),
+    Code: z.string().nullish(),
+    Success: z.union([z.boolean(), z.string()]).nullish(),
+  }),
+);
 export type DataphinAnswer = z.output<typeof answerSchema>;
 
 /** `TableLineageList` of GetTableLineages, as far as it is read. */
-export const tableLineagesSchema = z.looseObject({
-  TableLineageList: z
-    .array(z.looseObject({ InputTableGuid: z.string().nullish(), OutputTableGuid: z.string().nullish() }))
-    .nullish(),
-});
+export const tableLineagesSchema = z.lazy(() =>
+  z.looseObject({
+    TableLineageList: z
+      .array(z.looseObject({ InputTableGuid: z.string().nullish(), OutputTableGuid: z.string().nullish() }))
+      .nullish(),
+  }),
+);
 /** `TableColumnLineageList` of GetTableColumnLineages, as far as it is read. */
-export const columnLineagesSchema = z.looseObject({
-  TableColumnLineageList: z
-    .array(z.looseObject({ InputColumnGuid: z.string().nullish(), OutputColumnGuid: z.string().nullish() }))
-    .nullish(),
-});
+export const columnLineagesSchema = z.lazy(() =>
+  z.looseObject({
+    TableColumnLineageList: z
+      .array(z.looseObject({ InputColumnGuid: z.string().nullish(), OutputColumnGuid: z.string().nullish() }))
+      .nullish(),
+  }),
+);
 
 /**
  * Whether an answer with a 2xx status says that it was done: Success is true, "true" or "Success", Code is OK or absent, and

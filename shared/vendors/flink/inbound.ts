@@ -13,30 +13,36 @@ export { API_VERSION } from './wire.ts';
 /** How far an answer may reach; what the vendor allows is not documented. */
 export const MAX_DEPTH = 50;
 
-const direction = z
-  .string()
-  .transform((text) => text.toLowerCase())
-  .pipe(z.enum(['upstream', 'downstream', 'both'], 'direction is UPSTREAM, DOWNSTREAM or BOTH'));
-const idType = z
-  .string()
-  .transform((text) => text.toLowerCase())
-  .pipe(z.enum(['job', 'table'], 'idType is JOB or TABLE'));
+const direction = z.lazy(() =>
+  z
+    .string()
+    .transform((text) => text.toLowerCase())
+    .pipe(z.enum(['upstream', 'downstream', 'both'], 'direction is UPSTREAM, DOWNSTREAM or BOTH')),
+);
+const idType = z.lazy(() =>
+  z
+    .string()
+    .transform((text) => text.toLowerCase())
+    .pipe(z.enum(['job', 'table'], 'idType is JOB or TABLE')),
+);
 const text = z.string().max(4_000);
 
-const paramsSchema = z.looseObject({
-  id: text.trim().min(1, 'id is required'),
-  idType,
-  direction: direction.nullish(),
-  depth: z
-    .int('depth is a whole number')
-    .min(1, 'depth is at least 1')
-    .max(MAX_DEPTH, `depth is at most ${MAX_DEPTH}`)
-    .nullish(),
-  isColumnLevel: z.boolean().nullish(),
-  isTemporary: z.boolean().nullish(),
-  namespace: text.nullish(),
-  workspace: text.nullish(),
-});
+const paramsSchema = z.lazy(() =>
+  z.looseObject({
+    id: text.trim().min(1, 'id is required'),
+    idType,
+    direction: direction.nullish(),
+    depth: z
+      .int('depth is a whole number')
+      .min(1, 'depth is at least 1')
+      .max(MAX_DEPTH, `depth is at most ${MAX_DEPTH}`)
+      .nullish(),
+    isColumnLevel: z.boolean().nullish(),
+    isTemporary: z.boolean().nullish(),
+    namespace: text.nullish(),
+    workspace: text.nullish(),
+  }),
+);
 
 /** What is asked; defaults as a caller would expect them, because the page gives none. */
 export interface Question {

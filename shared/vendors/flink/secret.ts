@@ -5,29 +5,31 @@ import { secretReader, unusable } from '../secret.ts';
 const text = z.string().min(1);
 
 /** JSON of the secret `lineage/flink`; unknown keys are refused, so that a slip is seen at once. */
-export const secretSchema = z
-  .strictObject({
-    access_key_id: text,
-    access_key_secret: text,
-    security_token: text.exactOptional(),
-    region: text.exactOptional(),
-    endpoint: text.exactOptional(),
-    workspace: text,
-    namespace: text,
-    account: text.describe('Fixed name of the account, if its endpoint may change').exactOptional(),
-    ca_pem: text.exactOptional(),
-    allow_http: z.boolean().exactOptional(),
-    calls_per_second: z.number().positive().exactOptional(),
-    calls_per_day: z.int().positive().exactOptional(),
-  })
-  .superRefine((secret, context) => {
-    const wrong = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
-    if (secret.region === undefined && secret.endpoint === undefined) wrong('endpoint', 'give region or endpoint');
-    if (secret.region !== undefined && !/^[a-z0-9-]+$/.test(secret.region)) wrong('region', 'is not a region name');
-    if (secret.endpoint !== undefined && !parseEndpoint(secret.endpoint, secret.allow_http === true)) {
-      wrong('endpoint', ENDPOINT_RULE);
-    }
-  });
+export const secretSchema = z.lazy(() =>
+  z
+    .strictObject({
+      access_key_id: text,
+      access_key_secret: text,
+      security_token: text.exactOptional(),
+      region: text.exactOptional(),
+      endpoint: text.exactOptional(),
+      workspace: text,
+      namespace: text,
+      account: text.describe('Fixed name of the account, if its endpoint may change').exactOptional(),
+      ca_pem: text.exactOptional(),
+      allow_http: z.boolean().exactOptional(),
+      calls_per_second: z.number().positive().exactOptional(),
+      calls_per_day: z.int().positive().exactOptional(),
+    })
+    .superRefine((secret, context) => {
+      const wrong = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
+      if (secret.region === undefined && secret.endpoint === undefined) wrong('endpoint', 'give region or endpoint');
+      if (secret.region !== undefined && !/^[a-z0-9-]+$/.test(secret.region)) wrong('region', 'is not a region name');
+      if (secret.endpoint !== undefined && !parseEndpoint(secret.endpoint, secret.allow_http === true)) {
+        wrong('endpoint', ENDPOINT_RULE);
+      }
+    }),
+);
 
 export type Secret = z.output<typeof secretSchema>;
 

@@ -41,49 +41,59 @@ export function lineageParams(
 }
 
 /** Documented as text; a number would say the same. The page's example of a job id ends in a line feed. */
-const id = z.union([z.string(), z.number()]).transform((value) => String(value).trim());
-const name = z
-  .string()
-  .nullish()
-  .transform((value) => (value === null || value === '' ? undefined : value));
+const id = z.lazy(() => z.union([z.string(), z.number()]).transform((value) => String(value).trim()));
+const name = z.lazy(() =>
+  z
+    .string()
+    .nullish()
+    .transform((value) => (value === null || value === '' ? undefined : value)),
+);
 const list = <T extends z.ZodType>(item: T) =>
   z
     .array(item)
     .nullish()
     .transform((items) => items ?? []);
 
-const column = z.looseObject({ id: id.nullish(), columnName: name });
-const table = z.looseObject({ id: id.nullish(), tableName: name, columns: list(column) });
-const node = z.looseObject({ id: id.nullish(), catalogName: name, databaseName: name, tables: list(table) });
+const column = z.lazy(() => z.looseObject({ id: id.nullish(), columnName: name }));
+const table = z.lazy(() => z.looseObject({ id: id.nullish(), tableName: name, columns: list(column) }));
+const node = z.lazy(() =>
+  z.looseObject({ id: id.nullish(), catalogName: name, databaseName: name, tables: list(table) }),
+);
 /** One text per end, for tables and columns alike; whether it is an id or a name is not documented. */
-const relation = z.looseObject({ source: id, destination: id, jobId: id.nullish() });
+const relation = z.lazy(() => z.looseObject({ source: id, destination: id, jobId: id.nullish() }));
 
 /** `edges` is an object, not a list; missing and null lists are empty ones. Unknown fields are kept. */
-export const lineageInfoSchema = z.looseObject({
-  nodes: list(node),
-  edges: z
-    .looseObject({ tableLineage: list(relation), columnLineage: list(relation) })
-    .nullish()
-    .transform((edges) => edges ?? { tableLineage: [], columnLineage: [] }),
-  jobInfos: list(z.looseObject({ id })),
-});
+export const lineageInfoSchema = z.lazy(() =>
+  z.looseObject({
+    nodes: list(node),
+    edges: z
+      .looseObject({ tableLineage: list(relation), columnLineage: list(relation) })
+      .nullish()
+      .transform((edges) => edges ?? { tableLineage: [], columnLineage: [] }),
+    jobInfos: list(z.looseObject({ id })),
+  }),
+);
 export type LineageInfo = z.output<typeof lineageInfoSchema>;
 export type LineageNode = LineageInfo['nodes'][number];
 export type Relation = LineageInfo['edges']['tableLineage'][number];
 
-export const deploymentSchema = z.looseObject({
-  deploymentId: id,
-  name: z.string(),
-  namespace: name,
-  labels: z.record(z.string(), z.unknown()).nullish(),
-});
+export const deploymentSchema = z.lazy(() =>
+  z.looseObject({
+    deploymentId: id,
+    name: z.string(),
+    namespace: name,
+    labels: z.record(z.string(), z.unknown()).nullish(),
+  }),
+);
 export type Deployment = z.output<typeof deploymentSchema>;
 
-export const jobSchema = z.looseObject({
-  jobId: id,
-  /** A word, or an object around it. */
-  status: z.union([z.string(), z.looseObject({ currentJobStatus: z.string().nullish() })]).nullish(),
-});
+export const jobSchema = z.lazy(() =>
+  z.looseObject({
+    jobId: id,
+    /** A word, or an object around it. */
+    status: z.union([z.string(), z.looseObject({ currentJobStatus: z.string().nullish() })]).nullish(),
+  }),
+);
 export type Job = z.output<typeof jobSchema>;
 
 export function isRunning({ status }: Job): boolean {

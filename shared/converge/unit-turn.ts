@@ -1,0 +1,77 @@
+import type { Failure } from '../core/failure.ts';
+import type { Verdict } from '../core/plan.ts';
+import type { UnitState } from '../core/unit-state.ts';
+import { BUDGET_SPENT } from '../http/budget.ts';
+import { CIRCUIT_OPEN } from '../http/circuit.ts';
+import type { ConvergeDeps, Target } from './deps.ts';
+import type { UnitTask } from './task.ts';
+
+/** How far a unit got. `open` means: come back, not before `until` if given. */
+export interface UnitResult {
+  readonly id: string;
+  readonly target: string;
+  readonly state?: UnitState;
+  readonly done?: {
+    readonly verdict: Verdict;
+    readonly reason?: string;
+    /** Why what the vendor shows of it could not be read back: its answers are believed. */
+    readonly unread?: string;
+  };
+  readonly open?: {
+    readonly until?: number;
+    readonly reason: string;
+    readonly failure?: Failure;
+    /** Nothing went wrong: its turn has not come, for want of time or of budget. */
+    readonly waiting?: boolean;
+    /** Another convergence is at work on it, and may be dead. */
+    readonly busy?: boolean;
+  };
+  /** A vendor call of this convergence was about it. */
+  readonly called: boolean;
+  /** False while the owner's wish is not in the ledger yet. */
+  readonly claimed: boolean;
+}
+
+/** What the units of one convergence share. */
+export interface UnitContext {
+  readonly deps: ConvergeDeps;
+  readonly token: string;
+  readonly leaseUntil: number;
+  /** Hard end of the invocation. */
+  readonly deadlineMs: number;
+  /** When a person asked for this; what was refused before is tried again. */
+  readonly askedAt?: number;
+  /** Targets that refused our credentials during this convergence, or whose budget has no call left for it. */
+  readonly shut: Map<string, Failure>;
+  /** Circuits looked at so far. */
+  readonly circuits: Map<Target, Promise<void>>;
+}
+
+export const NO_TIME = 'its turn has not come in this run; the next one goes on with it by itself, within seconds';
+
+/** Nothing was sent, because our own rules forbid it now. */
+export const OWN_RULES: ReadonlySet<string | undefined> = new Set([BUDGET_SPENT, CIRCUIT_OPEN]);
+
+/** Why the target must not be called now. Reads its circuit once per convergence. */
+export async function shutFor({ target }: UnitTask, context: UnitContext): Promise<Failure | undefined> {
+  const { circuit } = target;
+  if (circuit) {
+    const looked = context.circuits.get(target) ?? circuit.look(context.askedAt);
+    context.circuits.set(target, looked);
+    await looked;
+  }
+  return context.shut.get(target.name) ?? circuit?.refusal();
+}
+
+/** When nothing was sent by our own rules, they say when to come back. */
+export function opened(failure: Failure, now: number): NonNullable<UnitResult['open']> {
+  const { message: reason, code, retryAfterMs = 0 } = failure;
+  if (!OWN_RULES.has(code) || failure.maybeApplied) return { reason, failure };
+  return { reason, failure, until: now + retryAfterMs, ...(code === BUDGET_SPENT ? { waiting: true } : {}) };
+}
+
+/** Whether a further vendor call could still finish before the deadline. */
+export function timeLeft(context: UnitContext): boolean {
+  const { deps, deadlineMs } = context;
+  return deps.now() + Math.min(deps.settings.callBudgetMs, 5_000) + deps.settings.ledgerTimeoutMs < deadlineMs;
+}
