@@ -36,6 +36,8 @@ export const METRICS = {
   CircuitsOpen: { unit: 'Count', target: false, gauge: true },
   TargetsUnusable: { unit: 'Count', target: false, gauge: true },
   PassesFinished: { unit: 'Count', target: false },
+  /** Edges that a vendor refuses, whether to register them or to take them back. */
+  EdgesRefused: { unit: 'Count', target: false, gauge: true },
   OwnersFailed: { unit: 'Count', target: false },
   Drifted: { unit: 'Count', target: true },
   /** How long a message had waited when it was taken. */

@@ -256,7 +256,8 @@ export function readSettings(environment: Environment = process.env, pid: number
     const value = environment[name]?.trim();
     if (value !== undefined && value !== '') given[name] = value;
   }
-  const parsed = schema.safeParse(given);
+  // Compiling a schema that is used once costs more than it saves.
+  const parsed = schema.safeParse(given, { jitless: true });
   if (!parsed.success) {
     const lines = parsed.error.issues.map((issue) => {
       const name = String(issue.path[0]);

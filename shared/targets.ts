@@ -5,7 +5,6 @@ import type { Target, TargetMode, Targets } from './converge/deps.ts';
 import { digest } from './core/digest.ts';
 import { asFailure, Failure } from './core/failure.ts';
 import { canonicalJson, type JsonObject } from './core/json.ts';
-import { createTransport } from './http/transport.ts';
 import { type AccountBudget, ledgerBudget } from './ledger/budget.ts';
 import { ledgerCircuit } from './ledger/circuit.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -61,14 +60,19 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
     const unknown: string[] = [];
     const problems: { target: string; message: string; registers: boolean }[] = [];
     const accounts = new Map<string, string>();
+    const connecting: { readonly name: string; readonly vendor: Vendor; readonly target: Promise<Target> }[] = [];
     for (const name of [...names].sort()) {
       const vendor = vendors.find((each) => name === each.name || name.startsWith(`${each.name}/`));
       if (!vendor) {
         if (!OTHERS.has(name)) unknown.push(name);
         continue;
       }
+      connecting.push({ name, vendor, target: connect(name, vendor) });
+    }
+    await Promise.allSettled(connecting.map((each) => each.target));
+    for (const { name, vendor, target: connected } of connecting) {
       try {
-        const target = await connect(name, vendor);
+        const target = await connected;
         const twin = accounts.get(target.account);
         if (twin !== undefined)
           throw new Failure('invalid', `it points at the same account as ${twin}; remove one of the secrets`);
@@ -112,11 +116,13 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
     const version = versionOf(raw);
     const known = open.get(name);
     if (known?.version === version) return known.target;
-    const parsed = vendor.secret.safeParse(raw);
+    const parsed = vendor.secret.safeParse(raw, { jitless: true });
     if (!parsed.success) throw new Failure('invalid', wrongKeys(parsed.error));
     const secret = parsed.data;
     const account = real ? vendor.account(secret) : `simulated ${name}`;
     const pem = secret['ca_pem'];
+    // Most functions that start ask nothing of a vendor in their first answer.
+    const { createTransport } = await import('./http/transport.ts');
     const transport = createTransport(typeof pem === 'string' ? { caPem: pem } : {});
     const budget = budgetOf(secret, real ? vendor.limits : {});
     const { permit } = ledgerBudget({ ledger, account, budget, now, sleep, id });
@@ -159,7 +165,7 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
   ): Promise<JsonObject | undefined> {
     const raw = await secrets.refresh?.(PREFIX + name).catch(() => undefined);
     if (raw === undefined || versionOf(raw) === refused.version) return undefined;
-    const parsed = vendor.secret.safeParse(raw);
+    const parsed = vendor.secret.safeParse(raw, { jitless: true });
     return parsed.success && vendor.account(parsed.data) === refused.account ? parsed.data : undefined;
   }
 }

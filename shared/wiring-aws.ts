@@ -3,11 +3,11 @@ import { ledgerCheck } from './converge/lost-ledger.ts';
 import { namingFile } from './converge/naming-file.ts';
 import { untilResumed } from './converge/restored.ts';
 import { Failure } from './core/failure.ts';
-import { dynamodbLedger } from './ledger/dynamodb.ts';
+import type { Ledger } from './ledger/ledger.ts';
 import { spilling } from './ledger/spill.ts';
 import { versioned } from './ledger/versioned.ts';
 import { createLog, type Log } from './log.ts';
-import { s3Manifests } from './manifests/s3.ts';
+import type { Manifests } from './manifests/manifests.ts';
 import type { Metrics } from './metrics.ts';
 import { emfMetrics } from './metrics-emf.ts';
 import type { Queue } from './queue/queue.ts';
@@ -37,11 +37,11 @@ export function awsServices(
   const { table, bucket, queueUrl, secretPrefix } = complete(settings);
   const log = options.log ?? createLog({ service: 'lineage-functions', level: settings.logLevel });
   const metrics = options.metrics ?? emfMetrics(settings.deployment);
-  const manifests = s3Manifests(bucket);
+  const manifests = manifestsOnUse(bucket);
   const cache = { ttlMs: SECRETS_TTL_MS, listTtlMs: SECRETS_TTL_MS, refreshEveryMs: SECRETS_REFRESH_MS, now: Date.now };
   const secrets = cachedSecrets(secretsOnUse(secretPrefix), cache);
   const { hold } = settings;
-  const ledger = versioned(spilling(dynamodbLedger(table, { callMs: LEDGER_MS })));
+  const ledger = versioned(spilling(ledgerOnUse(table)));
   const queue = queueOnUse(queueUrl);
   const id = () => randomBytes(15).toString('base64url');
   return {
@@ -90,30 +90,38 @@ function complete({ aws = { secretPrefix: '' } }: Settings) {
   );
 }
 
-// Not every function sends messages or needs credentials, and each SDK client takes time to load.
+/** A port that is loaded when it is first used: not every function needs each, and an SDK client takes time to load. */
+function onUse<Port extends object>(verbs: readonly (keyof Port & string)[], load: () => Promise<Port>): Port {
+  let opened: Promise<Port> | undefined;
+  const use =
+    (verb: keyof Port) =>
+    async (...given: unknown[]): Promise<unknown> => {
+      opened ??= load();
+      const port = await opened;
+      return (port[verb] as (...given: unknown[]) => unknown).apply(port, given);
+    };
+  return Object.fromEntries(verbs.map((verb) => [verb, use(verb)])) as Port;
+}
+
+function ledgerOnUse(table: string): Ledger {
+  return onUse<Ledger>(['get', 'getMany', 'write', 'remove', 'find'], async () => {
+    const { dynamodbLedger } = await import('./ledger/dynamodb.ts');
+    return dynamodbLedger(table, { callMs: LEDGER_MS });
+  });
+}
+
+function manifestsOnUse(bucket: string): Manifests {
+  return onUse<Manifests>(['head', 'get', 'put', 'delete', 'list'], async () =>
+    (await import('./manifests/s3.ts')).s3Manifests(bucket),
+  );
+}
 
 function queueOnUse(url: string): Queue {
-  let opened: Promise<Queue> | undefined;
-  const open = () => {
-    opened ??= import('./queue/sqs.ts').then(({ sqsQueue }) => sqsQueue(url));
-    return opened;
-  };
-  return {
-    send: async (message, options) => (await open()).send(message, options),
-    sendMany: async (messages, options) => (await open()).sendMany(messages, options),
-  };
+  return onUse<Queue>(['send', 'sendMany'], async () => (await import('./queue/sqs.ts')).sqsQueue(url));
 }
 
 function secretsOnUse(prefix: string): Secrets {
-  let opened: Promise<Secrets> | undefined;
-  const open = () => {
-    opened ??= import('./secrets/secrets-manager.ts').then(({ secretsManagerSecrets }) =>
-      secretsManagerSecrets(prefix),
-    );
-    return opened;
-  };
-  return {
-    get: async (name) => (await open()).get(name),
-    list: async (beginning) => (await open()).list(beginning),
-  };
+  return onUse<Secrets>(['get', 'list'], async () =>
+    (await import('./secrets/secrets-manager.ts')).secretsManagerSecrets(prefix),
+  );
 }

@@ -66,7 +66,7 @@ export type Asked = Omit<z.output<typeof parameters>, 'format' | 'depth' | 'limi
 export function readQuery(
   request: Pick<Request, 'query' | 'headers'>,
 ): { asked: Asked } | { problems: readonly Problem[] } {
-  const parsed = parameters.safeParse(Object.fromEntries(request.query));
+  const parsed = parameters.safeParse(Object.fromEntries(request.query), { jitless: true });
   if (!parsed.success) return { problems: problemsOf(parsed.error) };
   const value = parsed.data;
   const problems: Problem[] = [];

@@ -14,16 +14,20 @@ export interface Finding {
 
 /**
  * Every owner behind `after`, page by page, with what a listing and its row say about it: no manifest is read, and no vendor called.
- * Names and targets are read once: who changes them starts another pass.
+ * Names and targets are read once: who changes them starts another pass. `askedAt`: a person asked (epoch ms), so what was refused is due.
  */
-export async function* findings(deps: ConvergeDeps, after: string): AsyncGenerator<readonly Finding[]> {
+export async function* findings(
+  deps: ConvergeDeps,
+  after: string,
+  askedAt?: number,
+): AsyncGenerator<readonly Finding[]> {
   const [naming, targets] = await Promise.all([deps.naming(), deps.targets()]);
   const goal = goalOf(naming, targets, deps.settings.deployment);
   for await (const page of ownerPages(deps, after)) {
     yield page.map((found) => {
       const hash = goal(found.etag);
       const state = found.row && decodeOwner(found.row);
-      return { found, state, hash, due: dueOf(state, { etag: found.etag, hash }, deps) };
+      return { found, state, hash, due: dueOf(state, { etag: found.etag, hash }, deps, askedAt) };
     });
   }
 }

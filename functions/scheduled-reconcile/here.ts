@@ -55,7 +55,7 @@ async function* due(deps: ConvergeDeps, start: string, here: Here, place: Place)
   const late = () => deps.now() + SHORTEST_SLICE_MS > here.deadlineMs;
   try {
     for (const [after, until] of around(start)) {
-      for await (const page of findings(deps, after)) {
+      for await (const page of findings(deps, after, here.askedAt)) {
         for (const each of page) {
           if (until !== undefined && !isUpTo(each.found.owner, until)) return;
           if (late()) {

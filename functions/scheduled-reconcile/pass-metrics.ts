@@ -22,6 +22,7 @@ export async function measurePass(
   metrics.add('HeldAge', seconds(oldest));
   metrics.add('UnknownAge', seconds(tally.oldest?.unknown));
   metrics.add('OldestUnsettled', seconds(tally.oldest?.unsettled));
+  metrics.add('EdgesRefused', tally.edges['failed'] ?? 0);
   metrics.add('OwnersFailed', tally.failures.length + tally.more.failures);
   metrics.add('TargetsUnusable', targets.problems.length);
   metrics.add('CircuitsOpen', await circuitsOpen(targets.list, ledger));

@@ -4,6 +4,7 @@ import { commit } from './commit.ts';
 import { decide, keepsAll, unitStates } from './decide.ts';
 import type { ConvergeDeps, Targets } from './deps.ts';
 import { desiredOf } from './desired.ts';
+import { isSettled } from './due.ts';
 import { finish } from './finish.ts';
 import { assumedTargets } from './lost-ledger.ts';
 import { decodeOwner, newOwner, type OwnerState, ownerKey } from './owner.ts';
@@ -78,7 +79,7 @@ async function round(work: Work): Promise<Converged | 'again'> {
   if (request.ticket !== undefined && state.ticket !== request.ticket && !leased && !mine) return { kind: 'dropped' };
   if (!row && !head) return { kind: 'absent' };
   const seen = goalHash(head?.etag, naming, targets, deps.settings.deployment);
-  if (!mine && state.settled && state.hash === seen && state.vanish === undefined) return { kind: 'unchanged' };
+  if (!mine && isSettled(state, seen, { now: deps.now(), askedAt: request.askedAt })) return { kind: 'unchanged' };
   if (leased && row) return (await markDirty(state, row, deps)) ? { kind: 'busy' } : 'again';
 
   const desired = head ? await desiredOf(owner, naming, targets, deps) : ({ kind: 'absent' } as const);
@@ -117,7 +118,7 @@ async function round(work: Work): Promise<Converged | 'again'> {
   if (state.goal?.hash !== hash) await announce(owner, decision, deps);
 
   work.doubtful = true;
-  const results = await settleUnits(decision, work);
+  const results = await settleUnits(decision, work, state.hash === hash ? undefined : since);
   work.doubtful = results.some((each) => each.open && !each.claimed && !each.open.busy);
   return finish({ work, row: aheadRow, state: ahead, hash, etag, desired, decision, results, targets });
 }

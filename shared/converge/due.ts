@@ -16,15 +16,29 @@ const LOST_AFTER_MS = 900_000;
 const LOST_AT_MOST_MS = 86_400_000;
 const MARK_TRIES = 5;
 
-/** `hash` is the goal of what was listed. Pure. */
+/**
+ * Whether nothing has to be done about an owner for this goal. What a vendor refuses is no work before its time, unless a person asks for
+ * it (`askedAt`, epoch ms). Pure.
+ */
+export function isSettled(
+  { settled, hash, vanish, again }: OwnerState,
+  goal: string,
+  { now, askedAt }: { readonly now: number; readonly askedAt?: number | undefined },
+): boolean {
+  if (!settled || hash !== goal || vanish !== undefined) return false;
+  return again === undefined || (askedAt === undefined && now < again);
+}
+
+/** `hash` is the goal of what was listed; `askedAt`: a person asked (epoch ms). Pure. */
 export function dueOf(
   state: OwnerState | undefined,
   listed: { readonly etag: string | undefined; readonly hash: string },
   deps: Pick<ConvergeDeps, 'now' | 'alive'>,
+  askedAt?: number,
 ): Due {
   const { etag, hash } = listed;
   if (state === undefined) return etag === undefined ? 'none' : 'due';
-  if (state.settled && state.hash === hash && state.vanish === undefined) return 'unchanged';
+  if (isSettled(state, hash, { now: deps.now(), askedAt })) return 'unchanged';
   if (state.lease !== undefined && state.goal?.hash === hash && deps.alive(state.lease)) return 'working';
   return state.queued?.hash === hash && state.queued.until > deps.now() ? 'queued' : 'due';
 }

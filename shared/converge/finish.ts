@@ -1,4 +1,5 @@
 import { canonicalJson, type JsonObject } from '../core/json.ts';
+import { againAt, withdrawalRefused } from '../core/refusal.ts';
 import { dropIds, loadIds, type StoredIds } from '../ledger/id-set.ts';
 import type { Row } from '../ledger/ledger.ts';
 import { commit } from './commit.ts';
@@ -32,9 +33,12 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
   const settled = open.length === 0;
   const status = await report({ ...input, owner: request.owner, since: state.goal?.since ?? 0 });
 
-  const units = new Set([...decision.claims.keys(), ...decision.kept, ...decision.held]);
+  // What a vendor refuses to take back is the owner's as long as it is there, and no part of what later edits lose.
+  const refused = results.filter(({ id, state: unit }) => !decision.claims.has(id) && unit && withdrawalRefused(unit));
+  const wanted = [...decision.claims.keys(), ...decision.kept, ...decision.held];
+  const units = new Set([...wanted, ...refused.map(({ id }) => id)]);
   // What was only written ahead when the manifest became unreadable, or the target went, is no part of what later edits lose.
-  const base = new Set([...units].filter((id) => decision.base.has(id) || !decision.kept.has(id)));
+  const base = new Set(wanted.filter((id) => decision.base.has(id) || !decision.kept.has(id)));
   const counts: Record<string, number> = {};
   for (const account of decision.accounts(base)) counts[account] = (counts[account] ?? 0) + 1;
   const left = new Set([
@@ -51,6 +55,7 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
     judged: _judged,
     allowed,
     left: _left,
+    again: _again,
     ...rest
   } = state;
   const heldState = await heldOf(input, work);
@@ -81,6 +86,7 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
       ...calm
     } = common;
     const since = oldestUnknown(status.edges);
+    const again = firstAgain(results);
     const ids = await save(units, work);
     next = {
       ...calm,
@@ -94,6 +100,7 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
       configured: decision.configured,
       outcomes: status.counts,
       ...(since === undefined ? {} : { unknownSince: since }),
+      ...(again === undefined ? {} : { again }),
       ...(targets.problems.length === 0 ? {} : { awaited: targets.problems.map((each) => each.target) }),
       tries: 0,
     };
@@ -178,6 +185,14 @@ async function stillReleased(allowed: StoredIds, decision: Decision, work: Work)
   const ids = await loadIds(work.deps.ledger, allowed, work.chunks);
   const left = new Set([...ids].filter((id) => decision.kept.has(id)));
   return left.size === 0 ? undefined : save(left, work);
+}
+
+/** When the first of what was refused is tried again. */
+function firstAgain(results: readonly UnitResult[]): number | undefined {
+  const times = results.flatMap(({ done, state }) =>
+    done?.verdict === 'refused' && state?.refusal ? [againAt(state.refusal)] : [],
+  );
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 /** It is known when it can go on; after a mere failure, a pass may well try earlier. */

@@ -1,7 +1,10 @@
+import { wish } from '../core/claims.ts';
 import type { Problem } from '../core/edge.ts';
 import type { Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
+import { NONE } from '../core/mask.ts';
 import { statusKey } from '../core/owner-key.ts';
+import { refusedReason, withdrawalRefused } from '../core/refusal.ts';
 import type { UnitState } from '../core/unit-state.ts';
 import { edgeMetric } from '../metrics.ts';
 import type { Decision } from './decide.ts';
@@ -67,19 +70,19 @@ export async function report(input: Input): Promise<StatusDocument> {
       const state = decision.states.get(id);
       const why =
         'still shown under the name it was registered with; it is not withdrawn, because an edge of this manifest has lost its name';
-      if (state) edges.push(...plain(state, 'unchanged', why));
+      if (state) edges.push(...left(state, 'unchanged', why));
     }
   } else if (desired.kind === 'unreadable') {
     problems.push(...desired.problems);
     for (const id of kept) {
       const state = decision.states.get(id);
-      if (state) edges.push(...plain(state, 'unchanged', `${unusable(desired.problems)}, so nothing was changed`));
+      if (state) edges.push(...left(state, 'unchanged', `${unusable(desired.problems)}, so nothing was changed`));
     }
   } else {
     for (const id of kept) {
       const state = decision.states.get(id);
       if (state)
-        edges.push(...plain(state, 'pending', `${state.target} is not configured; nothing was withdrawn there`));
+        edges.push(...left(state, 'pending', `${state.target} is not configured; nothing was withdrawn there`));
     }
   }
   const held: JsonObject | undefined =
@@ -137,6 +140,12 @@ function heldByMode(decision: Decision, owner: string, targets: Targets, kept: R
     if (state && target && !declared.has(id)) edges.push(...plain(state, 'held', withdrawalUnsent(target)));
   }
   return edges;
+}
+
+/** An edge that is left as it is; what the vendor refused to take back stays in sight as such. */
+function left(state: UnitState, outcome: EdgeStatus['outcome'], reason: string): EdgeStatus[] {
+  if (!withdrawalRefused(state) || wish(state).mask !== NONE) return plain(state, outcome, reason);
+  return plain(state, 'failed', refusedReason(state));
 }
 
 type Named = Pick<UnitState, 'from' | 'to' | 'vendor' | 'target'>;

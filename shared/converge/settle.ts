@@ -8,8 +8,11 @@ import { settleUnit, type UnitContext, type UnitResult } from './unit.ts';
 import { unitKey } from './unit-row.ts';
 import type { Work } from './work.ts';
 
-/** Claims first, then withdrawals; targets side by side, so that a slow one delays no other. */
-export async function settleUnits(decision: Decision, work: Work): Promise<UnitResult[]> {
+/**
+ * Claims first, then withdrawals; targets side by side, so that a slow one delays no other. `editedAt`: since when what is applied is
+ * another goal than the one that was settled last (epoch ms).
+ */
+export async function settleUnits(decision: Decision, work: Work, editedAt?: number): Promise<UnitResult[]> {
   const { deps, request } = work;
   const context: UnitContext = {
     deps,
@@ -19,6 +22,7 @@ export async function settleUnits(decision: Decision, work: Work): Promise<UnitR
     shut: new Map(),
     circuits: new Map(),
     ...(request.askedAt === undefined ? {} : { askedAt: request.askedAt }),
+    ...(editedAt === undefined ? {} : { editedAt }),
   };
   const { claims, withdrawals, leftovers } = tasksOf(decision, request.owner);
   const byTarget = new Map<Target, { first: UnitTask[]; last: UnitTask[] }>();

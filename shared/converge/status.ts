@@ -4,6 +4,7 @@ import { answerOf, type VendorAnswer } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
 import { has, positions, without } from '../core/mask.ts';
 import { statusKey } from '../core/owner-key.ts';
+import { refusedReason, withdrawalRefused } from '../core/refusal.ts';
 import { adopted } from '../core/transition.ts';
 import type { UnitState, UnitTable } from '../core/unit-state.ts';
 import type { Manifests } from '../manifests/manifests.ts';
@@ -149,7 +150,7 @@ function outcomeOf(
     return { outcome: failed ? 'failed' : 'pending', reason };
   }
   const others = Object.keys(state.claims);
-  if (context.withdrawn && others.length > 0) {
+  if (context.withdrawn && others.length > 0 && !withdrawalRefused(state)) {
     return { outcome: 'unchanged', reason: `withdrawn here; still declared by ${others.slice(0, 3).join(', ')}` };
   }
   switch (result.done?.verdict) {
@@ -174,7 +175,7 @@ function outcomeOf(
     case 'unknown':
       return { outcome: 'unknown', reason: unknownReason(state) };
     default:
-      return { outcome: 'failed', reason: result.done?.reason ?? 'refused' };
+      return { outcome: 'failed', reason: refusedReason(state) };
   }
 }
 

@@ -1,5 +1,7 @@
 import type { Failure } from '../core/failure.ts';
 import type { Verdict } from '../core/plan.ts';
+import { isRefused, isWorthTrying } from '../core/refusal.ts';
+import { pardoned } from '../core/transition.ts';
 import type { UnitState } from '../core/unit-state.ts';
 import { BUDGET_SPENT } from '../http/budget.ts';
 import { CIRCUIT_OPEN } from '../http/circuit.ts';
@@ -41,6 +43,8 @@ export interface UnitContext {
   readonly deadlineMs: number;
   /** When a person asked for this; what was refused before is tried again. */
   readonly askedAt?: number;
+  /** Since when another goal is applied than was settled last: a withdrawal that was refused before is tried again. */
+  readonly editedAt?: number;
   /** Targets that refused our credentials during this convergence, or whose budget has no call left for it. */
   readonly shut: Map<string, Failure>;
   /** Circuits looked at so far. */
@@ -51,6 +55,23 @@ export const NO_TIME = 'its turn has not come in this run; the next one goes on 
 
 /** Nothing was sent, because our own rules forbid it now. */
 export const OWN_RULES: ReadonlySet<string | undefined> = new Set([BUDGET_SPENT, CIRCUIT_OPEN]);
+
+/**
+ * The unit, with its owner's wish, without a refusal that does not count any more: of other content, or of something that is tried again now.
+ * The same object when there is none.
+ */
+export function reconsidered(state: UnitState, task: UnitTask, { deps, askedAt, editedAt }: UnitContext): UnitState {
+  const { refusal } = state;
+  if (refusal === undefined) return state;
+  const withdraws = task.want === undefined && task.settleOnly !== true;
+  const occasion = {
+    now: deps.now(),
+    askedAt,
+    editedAt: withdraws ? editedAt : undefined,
+    secret: task.target.circuit?.secret,
+  };
+  return isRefused(state) && !isWorthTrying(refusal, occasion) ? state : pardoned(state);
+}
 
 /** Why the target must not be called now. Reads its circuit once per convergence. */
 export async function shutFor({ target }: UnitTask, context: UnitContext): Promise<Failure | undefined> {

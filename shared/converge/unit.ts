@@ -1,6 +1,7 @@
 import { columnsOf, compact, wish } from '../core/claims.ts';
-import { readBack } from '../core/drift.ts';
+import { readBack, stillShown } from '../core/drift.ts';
 import { answerOf, asFailure, type Failure } from '../core/failure.ts';
+import { NONE } from '../core/mask.ts';
 import { type Capabilities, nextStep, type Step } from '../core/plan.ts';
 import {
   dropped,
@@ -8,7 +9,6 @@ import {
   folded,
   intend,
   looked,
-  pardoned,
   proved,
   refusedBy,
   succeeded,
@@ -22,7 +22,7 @@ import type { Receipt } from '../vendors/vendor.ts';
 import { commit } from './commit.ts';
 import { capabilitiesOf, type UnitTask, withWish } from './task.ts';
 import { unitKey, unitRow } from './unit-row.ts';
-import { NO_TIME, OWN_RULES, opened, shutFor, timeLeft, type UnitContext, type UnitResult } from './unit-turn.ts';
+import { NO_TIME, OWN_RULES, opened, reconsidered, shutFor, timeLeft, type UnitContext, type UnitResult } from './unit-turn.ts';
 import { vendorReads } from './vendor-reads.ts';
 
 export type { UnitContext, UnitResult } from './unit-turn.ts';
@@ -70,7 +70,9 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       return result({ state: stored, open }, false);
     }
     const before = folded(stored ?? newUnit((task.want as NonNullable<UnitTask['want']>).origin), createOnly);
-    let state = withWish(asked(can.verify ? before : trusted(before)), task);
+    const wished = withWish(can.verify ? before : trusted(before), task);
+    let state = reconsidered(wished, task, context);
+    const anew = state !== wished;
     let step = nextStep(state, { ...can, locate: can.locate && !unreadable }, deps.now());
     if (step.do === 'look') {
       const shut = await shutFor(task, context);
@@ -110,6 +112,16 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       state = readBack(state, 'failure' in found ? undefined : found, { at: deps.now(), keep });
       step = nextStep(state, can, deps.now());
     }
+    if (step.do === 'withdraw' && anew && can.verify && wish(state).mask === NONE) {
+      const shut = await shutFor(task, context);
+      if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
+      // Somebody may have removed it by hand meanwhile; what they put there in its place is not ours.
+      const found = await reads.lookBack(state);
+      if (!('failure' in found)) state = stillShown(state, found);
+      else if (found.failure.retryable || OWN_RULES.has(found.failure.code))
+        return writeClaim(state, before, step, found.failure);
+      step = nextStep(state, can, deps.now());
+    }
     if (step.do !== 'register' && step.do !== 'withdraw') {
       if (state !== stored && !(await put(state))) continue;
       if (step.do === 'wait') return result({ state, open: { until: step.until, reason: step.reason } });
@@ -144,15 +156,6 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     if (OWN_RULES.has(failure.code) || (failure.retryable && !(createOnly && failure.maybeApplied))) {
       return result({ state: confirmed, open: opened(failure, deps.now()) });
     }
-  }
-
-  /** Without a refusal that need not be waited out: a person asked since, or the secret is another one. */
-  function asked(state: UnitState): UnitState {
-    const { refusal } = state;
-    if (refusal?.retryAt === undefined) return state;
-    const secret = task.target.circuit?.secret;
-    const anew = refusal.secret !== undefined && secret !== undefined && refusal.secret !== secret;
-    return anew || refusal.at < (context.askedAt ?? Number.NEGATIVE_INFINITY) ? pardoned(state) : state;
   }
 
   /** By when a call that begins now has to be over. */

@@ -63,7 +63,7 @@ export async function verifyPass(deps: ConvergeDeps, options: VerifyPassOptions)
           const claimed = Object.keys(unit.claims);
           return claimed.length === 0 || claimed.every((other) => other >= owner);
         };
-        const stopped = await verifyScope({ ids, after: inside, only }, deps, options, found);
+        const stopped = await verifyScope({ ids, after: inside, only, owner }, deps, options, found);
         if (stopped !== undefined) return result([start, done, stopped]);
         owners += 1;
       }

@@ -1,15 +1,15 @@
 import { columnsOf, wish } from '../core/claims.ts';
-import { believing, type Drift, driftOf, isUnshown } from '../core/drift.ts';
+import { believing, driftOf, isUnshown, stillShown } from '../core/drift.ts';
 import { asFailure } from '../core/failure.ts';
 import { NONE } from '../core/mask.ts';
+import { withdrawalRefused } from '../core/refusal.ts';
 import { edgeEntry } from '../core/unit-index.ts';
 import { decodeUnit, type UnitState } from '../core/unit-state.ts';
 import type { Row } from '../ledger/ledger.ts';
 import type { Call, Sight } from '../vendors/vendor.ts';
-import { commit } from './commit.ts';
+import { correct } from './correct.ts';
 import type { ConvergeDeps, Target } from './deps.ts';
-import { nudge } from './nudge.ts';
-import { unitKey, unitRow } from './unit-row.ts';
+import { unitKey } from './unit-row.ts';
 import { driftedOf, type Findings, findings, type Verified } from './verified.ts';
 
 export interface VerifyOptions {
@@ -27,13 +27,13 @@ export interface Scope {
   readonly after?: string;
   /** Only these of them. */
   readonly only?: (state: UnitState) => boolean;
+  /** Whose they are: of what nobody declares any more, the one that keeps it. */
+  readonly owner?: string;
 }
 
 const ROWS_AT_ONCE = 100;
 /** A read answers for a whole table; of tables with very many edges so many at a time. */
 const UNITS_AT_ONCE = 2_000;
-/** Of owners that share an edge, so many are told: one that can converge is enough. */
-const TOLD = 5;
 const LEAST_MS = 2_000;
 
 /**
@@ -68,7 +68,8 @@ export async function verifyScope(
       continue;
     }
     for (let start = 0; start < ids.length; start += UNITS_AT_ONCE) {
-      await verifyTogether(target, ids.slice(start, start + UNITS_AT_ONCE), deps, options, found);
+      const some = ids.slice(start, start + UNITS_AT_ONCE);
+      await verifyTogether(target, { ids: some, owner: scope.owner }, deps, options, found);
     }
     if (!found.stopped()) done = place;
   }
@@ -135,7 +136,7 @@ function unreadable(state: UnitState, target: Target | undefined): string {
 
 async function verifyTogether(
   target: Target,
-  ids: readonly string[],
+  { ids, owner }: { readonly ids: readonly string[]; readonly owner: string | undefined },
   deps: ConvergeDeps,
   options: VerifyOptions,
   found: Findings,
@@ -168,11 +169,17 @@ async function verifyTogether(
       found.cannot(target.name, `${target.vendor.title} cannot be asked about an edge without its ids there`, 1);
       continue;
     }
+    if (withdrawalRefused(state) && wish(state).mask === NONE) {
+      found.checked();
+      const rest = stillShown(state, sight);
+      if (options.heal && sync && rest !== state) await correct(row, rest, owner, deps);
+      continue;
+    }
     const drift = driftOf(state, sight, (sight.at ?? deps.now()) - lateBoundMs - 2 * clockSkewMs);
     const drifted = driftedOf(state, drift);
     const heals = drifted?.kind === 'returned' ? prune : options.heal && target.mode !== 'report-only';
     const corrects = heals && (drifted !== undefined || drift.lost.length > 0 || isUnshown(state));
-    const corrected = corrects && (await correct(row, state, drift, { prune }, deps));
+    const corrected = corrects && (await correct(row, believing(state, drift, { prune }), owner, deps));
     // Changed since it was read: what the vendor was asked for may be what somebody has just done there.
     if (drifted && !corrected && (corrects || !(await isStill(row, deps)))) {
       found.skipped(1);
@@ -194,29 +201,6 @@ async function isStill(row: Row, deps: ConvergeDeps): Promise<boolean> {
 function callOf(state: UnitState): Call {
   const { from, to, spec } = state;
   return { from, to, spec, columns: columnsOf(state, state.shown | wish(state).mask), options: wish(state).options };
-}
-
-/**
- * Makes the ledger believe what was seen, if the row is still the one that was compared. An owner is told before and after: before, so that a
- * death in between leaves it unsettled; after, so that one who looked in between looks again.
- */
-async function correct(
-  row: Row,
-  state: UnitState,
-  drift: Drift,
-  options: { readonly prune: boolean },
-  deps: ConvergeDeps,
-): Promise<boolean> {
-  const owners = Object.keys(state.claims).sort().slice(0, TOLD);
-  for (const owner of owners) await nudge(owner, deps);
-  const corrected = await commit(deps.ledger, unitRow(believing(state, drift, options), deps), row.rev);
-  if (!corrected) return false;
-  for (const owner of owners) {
-    await nudge(owner, deps);
-    await deps.queue.send({ kind: 'converge', owner });
-  }
-  deps.log.warn('drift', { edge: state.id, target: state.target, owners });
-  return true;
 }
 
 /** Other edges into the same tables, unless the ledger knows them as somebody's of ours. */

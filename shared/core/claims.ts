@@ -136,6 +136,12 @@ export function notOurs(state: UnitState, mask: Mask): Mask {
   return foreign === NONE ? NONE : mask & (foreign | twinsOf(state, foreign));
 }
 
+/** What is, or may be, at the vendor by our doing although nobody wants it. */
+export function leftover(state: UnitState): Mask {
+  const unwanted = without(state.shown | state.maybe, wish(state).mask);
+  return without(unwanted, notOurs(state, unwanted));
+}
+
 /** Column edges of a mask, in position order. */
 export function columnsOf(state: UnitState, mask: Mask): ColumnEdge[] {
   const columns: ColumnEdge[] = [];

@@ -1,8 +1,8 @@
-import { columnsOf, notOurs, wish } from './claims.ts';
+import { columnsOf, leftover, notOurs, wish } from './claims.ts';
 import type { ColumnEdge } from './edge.ts';
 import { EDGE, has, type Mask, maskOf, NONE, without } from './mask.ts';
 import { pairKey } from './parts.ts';
-import { dropped, refusedBy, trusted } from './transition.ts';
+import { dropped, pardoned, refusedBy, trusted } from './transition.ts';
 import type { CreatedNode, UnitState } from './unit-state.ts';
 
 /** What a read of the vendor said about one unit. */
@@ -130,8 +130,22 @@ function stillThere(state: UnitState, seen: Seen): Mask {
   return seen.columns.every((column) => ours.has(pairKey(column))) ? still : without(still, EDGE);
 }
 
+/**
+ * A unit that nobody wants any more and the vendor refuses to take back: what of it is there still. With columns of others the edge stays,
+ * as it does when ours are withdrawn. The same object when all of it is there. Only meaningful when no call can take effect any more.
+ */
+export function stillShown(state: UnitState, seen: Seen): UnitState {
+  const ours = new Set(columnsOf(state, state.shown | state.maybe).map(pairKey));
+  const there = visible(state, seen);
+  const rest = seen.columns.every((column) => ours.has(pairKey(column))) ? there : without(there, EDGE);
+  const [shown, maybe] = [state.shown & rest, state.maybe & rest];
+  if (shown === state.shown && maybe === state.maybe) return state;
+  const next = { ...state, shown, maybe };
+  return leftover(next) === NONE ? pardoned(next) : next;
+}
+
 const AGAIN = 'Look there. It is sent again when the manifest changes, and when what is there is compared.';
-const REMOVE = 'Look there, and remove it by hand.';
+const REMOVE = 'Look there.';
 
 /** What the vendor did not do, for people. */
 function unkept(state: UnitState, missing: Mask, still: Mask): string {

@@ -1,5 +1,6 @@
 import type { Wish } from './claims.ts';
 import { NONE } from './mask.ts';
+import { withdrawalRefused } from './refusal.ts';
 import type { Refusal, UnitState } from './unit-state.ts';
 
 /** How an edge stands at a target, in the words of the status documents. */
@@ -96,6 +97,7 @@ export function edgeAtTarget(unit: UnitState, { held, wanted, time }: Standing):
 }
 
 function stateOf(unit: UnitState, { mask }: Wish): EdgeAtTarget['state'] {
+  if (mask === NONE && withdrawalRefused(unit)) return 'failed';
   if (mask === NONE) return unit.shown === NONE && unit.nodes.length > 0 ? 'left-behind' : 'pending';
   if (unit.refusal) return 'failed';
   const made = unit.nodes.some((node) => (node.mask & mask) === mask);
@@ -127,15 +129,18 @@ function adviceOf(
     case 'pending':
       return 'Nothing to do: it goes on by itself.';
     case 'failed':
-      return cureOf(unit.target, unit.refusal);
+      return cureOf(unit.target, unit.refusal, Object.keys(unit.claims).length === 0);
     default:
       return undefined;
   }
 }
 
-function cureOf(target: string, refusal: Refusal | undefined): string {
+const DAILY = 'It is tried again once a day, and at once with POST /reconcile and its "owners".';
+
+function cureOf(target: string, refusal: Refusal | undefined, withdrawn: boolean): string {
   const again = refusal?.retryAt === undefined ? '' : ' It is tried again by itself.';
   if (refusal?.kind === 'denied') return `Check the credentials and rights in the secret lineage/${target}.${again}`;
   if (refusal?.kind === 'missing') return `Create what it names at the vendor, or correct the manifest.${again}`;
-  return `Correct what its manifest says about it; it is sent again when that changes.${again}`;
+  if (withdrawn) return `Nobody declares it any more, and ${target} refuses to take it back. Remove it there by hand. ${DAILY}`;
+  return `Correct what its manifest says about it; it is sent again when that changes. ${DAILY}`;
 }

@@ -2,6 +2,7 @@ import { columnsOf, notOurs, wish } from './claims.ts';
 import { EDGE, has, type Mask, NONE, without } from './mask.ts';
 import { type Capabilities, nextStep } from './plan.ts';
 import type { ColumnPair, PlanVerdict } from './plan-document.ts';
+import { refusedReason } from './refusal.ts';
 import { adopted, intend, looked, succeeded, trusted } from './transition.ts';
 import type { UnitState } from './unit-state.ts';
 
@@ -89,7 +90,7 @@ function actedOn(before: UnitState, state: UnitState): PlanVerdict {
 function standing(step: Extract<ReturnType<typeof nextStep>, { do: 'nothing' }>, state: UnitState, ends: Ends) {
   switch (step.verdict) {
     case 'refused':
-      return ends('failed', step.reason ?? 'the vendor refuses it');
+      return ends('failed', refusedReason(state));
     case 'unknown':
       return ends('unknown', `a call may or may not have been carried out; npm run resolve -- ${state.id} says which`);
     case 'left-behind': {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { anyJson } from './any-json.ts';
 import type { Job } from './edge.ts';
 import type { Json, JsonObject } from './json.ts';
 
@@ -283,7 +284,7 @@ function makeSchema(blocks: Blocks): z.ZodObject {
         .optional()
         .describe('What events declare beyond what a manifest holds; written by the webhook alone'),
       wire: z
-        .record(z.string(), z.json())
+        .record(z.string(), anyJson)
         .optional()
         .describe(
           "The calls in a vendor's own format that it was made from, as they came; `kept`: it goes to no target",

@@ -1,6 +1,7 @@
 import {
   type CanonicalInput,
   canonicalHeaders,
+  canonicalPart,
   canonicalPath,
   canonicalQuery,
   hmacHex,
@@ -70,9 +71,7 @@ export function signAcs3(
     headers['x-acs-accesskey-id'] = credentials.accessKeyId;
     headers['x-acs-security-token'] = credentials.securityToken;
   }
-  const signed: Record<string, string> = {};
-  for (const name in headers) if (isSigned(name)) signed[name] = headers[name] as string;
-  const { lines, names } = canonicalHeaders(signed);
+  const { lines, names } = canonicalPart(headers, isSigned);
   const signature = hmacHex(credentials.accessKeySecret, stringToSign(joinCanonical(request, bodyHash, lines, names)));
   headers['authorization'] =
     `${ACS3_ALGORITHM} Credential=${credentials.accessKeyId},SignedHeaders=${names},Signature=${signature}`;

@@ -33,8 +33,13 @@ export interface CanonicalInput {
   readonly bodyHash: string;
 }
 
+/** What is not encoded, `/` aside: most names, values and paths hold nothing else. */
+const UNRESERVED = /^[\w.~-]*$/;
+const UNRESERVED_PATH = /^[\w.~/-]*$/;
+
 /** RFC 3986: everything but `A-Z a-z 0-9 - _ . ~` is percent-encoded. A lone surrogate becomes U+FFFD, as UTF-8 makes it. */
 export function encodeStrictly(text: string): string {
+  if (UNRESERVED.test(text)) return text;
   return encodeURIComponent(text.toWellFormed()).replace(
     /[!'()*]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
@@ -43,6 +48,7 @@ export function encodeStrictly(text: string): string {
 
 /** Each path segment decoded and encoded again, so that both sides agree however it was written on the wire. */
 export function canonicalPath(path: string): string {
+  if (UNRESERVED_PATH.test(path)) return path;
   return path
     .split('/')
     .map((segment) => encodeStrictly(decodeLeniently(segment)))
@@ -59,13 +65,27 @@ export function canonicalQuery(query: readonly QueryPair[]): string {
 }
 
 /** `name:value` + LF for each signed header in name order, and the `;` list of those names. */
-export function canonicalHeaders(signed: Readonly<Record<string, string>>): {
+export function canonicalHeaders(signed: Readonly<Record<string, string>>): CanonicalHeaders {
+  return canonicalOf(signed, Object.keys(signed));
+}
+
+export interface CanonicalHeaders {
   readonly lines: string;
   readonly names: string;
-} {
-  const names = Object.keys(signed).sort(compare);
+}
+
+/** Likewise, of those headers that `isSigned` says are signed. */
+export function canonicalPart(
+  headers: Readonly<Record<string, string>>,
+  isSigned: (name: string) => boolean,
+): CanonicalHeaders {
+  return canonicalOf(headers, Object.keys(headers).filter(isSigned));
+}
+
+function canonicalOf(headers: Readonly<Record<string, string>>, unsorted: string[]): CanonicalHeaders {
+  const names = unsorted.sort();
   let lines = '';
-  for (const name of names) lines += `${name}:${(signed[name] ?? '').trim()}\n`;
+  for (const name of names) lines += `${name}:${(headers[name] ?? '').trim()}\n`;
   return { lines, names: names.join(';') };
 }
 

@@ -1,6 +1,7 @@
 import {
   type CanonicalInput,
   canonicalHeaders,
+  canonicalPart,
   canonicalPath,
   canonicalQuery,
   hmacHex,
@@ -47,9 +48,7 @@ export function signSdkHmac(
   const date = sdkDate(attempt.date);
   headers['x-sdk-date'] = date;
   if (credentials.securityToken !== undefined) headers['x-security-token'] = credentials.securityToken;
-  const signed: Record<string, string> = {};
-  for (const name in headers) if (isSigned(name)) signed[name] = headers[name] as string;
-  const { lines, names } = canonicalHeaders(signed);
+  const { lines, names } = canonicalPart(headers, isSigned);
   const canonical = joinCanonical(request, sha256Hex(request.body), lines, names);
   const signature = hmacHex(credentials.sk, stringToSign(canonical, date));
   headers['authorization'] =

@@ -11,7 +11,7 @@ export function secretReader<Schema extends z.ZodType>(
   schema: Schema,
 ): (secret: JsonObject) => z.output<Schema> {
   return (secret) => {
-    const parsed = schema.safeParse(secret);
+    const parsed = schema.safeParse(secret, { jitless: true });
     if (parsed.success) return parsed.data;
     throw unusable(title, wrongKeys(parsed.error));
   };

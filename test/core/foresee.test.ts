@@ -111,7 +111,7 @@ describe('verdicts', () => {
     const shown = foresee(both, both, PAIR, NOW).state;
     expect(foresee(shown, shown, PAIR, NOW)).toMatchObject({
       verdict: 'conflict',
-      reason: 'tag differ between o1, o2; o1 counts',
+      reason: 'tag differs between o1, o2; o1 counts',
     });
     const refused = refusedBy(wanted, { kind: 'rejected', message: 'no such table', at: 1 });
     expect(foresee(refused, refused, PAIR, NOW)).toMatchObject({

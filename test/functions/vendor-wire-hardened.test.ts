@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { entry as webhook } from '../../functions/register/webhook.ts';
 import { dataarts } from '../../functions/vendor-wire/dataarts.ts';
@@ -74,6 +75,43 @@ describe('a list of signed headers that names what every object has', () => {
     const answer = await dataarts(request({ headers, params: { project_id: 'p' } }), services);
     expect([answer.status, codeIn(answer, 'error_code')]).toEqual([401, 'APIGW.0301']);
   });
+});
+
+it('an action that every object has is none of Dataphin', async () => {
+  const { services } = machine();
+  for (const action of ['constructor', '__proto__', 'toString']) {
+    const answer = await dataphin(request({ headers: { 'x-acs-action': action } }), services);
+    expect([action, answer.status, codeIn(answer)]).toEqual([action, 404, 'InvalidAction.NotFound']);
+  }
+});
+
+it('a signature or token that is wrong, or nobody’s, is counted and slowed as a key is', async () => {
+  const { services, secrets, log } = machine();
+  secrets.set('lineage/clients', {
+    clients: [{ name: 'c', scopes: ['register'], access_key_id: 'AK', access_key_secret: 's' }],
+  });
+  const day = new Date().toISOString().slice(0, 19);
+  const acs3 = (id: string) => ({
+    ...{ host: 'h', 'x-acs-action': 'AddRegisterLineage', 'x-acs-version': '2023-06-30', 'x-acs-date': `${day}Z` },
+    ...{ 'x-acs-signature-nonce': id, 'x-acs-content-sha256': createHash('sha256').digest('hex') },
+    authorization: `ACS3-HMAC-SHA256 Credential=${id},SignedHeaders=host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version,Signature=${'0'.repeat(64)}`,
+  });
+  const hmac = (id: string) => ({
+    ...{ host: 'h', 'x-sdk-date': `${day.replace(/[-:]/g, '')}Z` },
+    authorization: `SDK-HMAC-SHA256 Access=${id}, SignedHeaders=host;x-sdk-date, Signature=${'0'.repeat(64)}`,
+  });
+  const refused = () => log.lines.filter(({ message }) => message.startsWith('access refused')).length;
+  const project = { project_id: 'p' };
+  for (const [at, ask] of [
+    () => dataphin(request({ headers: acs3('nobody') }), services),
+    () => dataphin(request({ headers: acs3('AK') }), services),
+    () => dataarts(request({ headers: hmac('nobody'), params: project }), services),
+    () => dataarts(request({ headers: hmac('AK'), params: project }), services),
+    () => dataarts(request({ headers: { host: 'h', 'x-auth-token': 'guess' }, params: project }), services),
+  ].entries()) {
+    expect((await ask()).status).toBeGreaterThanOrEqual(400);
+    expect(refused()).toBe(at + 1);
+  }
 });
 
 describe('a call that cannot be seen through', () => {

@@ -125,6 +125,8 @@ describe('signed links', () => {
     const get = async (at: string) => (await here.request('GET', at)).status;
     expect(await get(link.html)).toBe(200);
     expect(await get(link.html.replace('depth=1', 'depth=9'))).toBe(403);
+    // Whoever guesses signatures is slowed.
+    expect(here.log.lines.filter(({ message }) => message.startsWith('access refused'))).toHaveLength(1);
     expect(await get(link.html.replace('orders_enriched', 'orders_clean'))).toBe(403);
     expect(await get(`${link.html}&limit=1000`)).toBe(403);
     expect(await get(link.html.replace(/expires=\d+/, 'expires=9999999999'))).toBe(403);

@@ -96,7 +96,10 @@ describe('a signed manifest', () => {
     expect(await status({}, `${body} `)).toBe(401);
     expect(await status({}, `\ufeff${body}`)).toBe(401);
     expect(await status({}, Buffer.concat([Buffer.from(body), Buffer.from([0xff])]))).toBe(400);
+    const slowed = () => at.log.lines.filter(({ message }) => message.startsWith('access refused')).length;
+    const before = slowed();
     expect(await status({ key: FOREIGN })).toBe(401);
+    expect(slowed()).toBe(before + 1);
     expect(await status({ at: Date.now() - 360_000 })).toBe(401);
     expect(await status({ at: Date.now() + 360_000 })).toBe(401);
     expect(await status({ more: { 'webhook-id': 'other' } })).toBe(401);

@@ -97,6 +97,10 @@ it('what never reaches a function carries the security headers too', async () =>
       `POST /lineage HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nOrigin: https://evil.example\r\nConnection: close\r\n\r\n`,
       403,
     ],
+    [
+      `POST /lineage HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nSec-Fetch-Site: cross-site\r\nConnection: close\r\n\r\n`,
+      403,
+    ],
     [`PATCH /lineage HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`, 405],
     [`PUT /manifests/a.json HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Length: 99999999\r\n\r\n`, 413],
     ['nonsense\r\n\r\n', 400],

@@ -97,7 +97,7 @@ export async function startLambda(options: {
     running.clear();
   }
 
-  const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, 'runtime-loop.ts')], {
+  const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, 'runtime-loop.mjs')], {
     cwd: folder,
     env: {
       ...environment,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { anyMap } from '../../core/any-json.ts';
 import { digest } from '../../core/digest.ts';
 import { Failure } from '../../core/failure.ts';
 import { canonicalJson, type Json } from '../../core/json.ts';
@@ -8,7 +9,7 @@ import { canonicalJson, type Json } from '../../core/json.ts';
  * columns and all. Columns that are referred to alike share a form, in which `true` stands for what follows from the column's name.
  */
 type Reference = Readonly<Record<string, Json>>;
-const reference = z.lazy(() => z.record(z.string(), z.json()) as unknown as z.ZodType<Reference>);
+const reference: z.ZodType<Reference> = anyMap;
 const pair = z.lazy(() => z.tuple([z.string(), z.string()]));
 const form = z.lazy(() =>
   z.strictObject({

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { anyMap as properties } from '../../core/any-json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { asSentSchema } from './as-sent.ts';
 
@@ -21,7 +22,6 @@ export const METADATA_SUB_TYPES = [
 ] as const;
 
 const name = z.string().min(1);
-const properties = z.record(z.string(), z.json());
 
 /** A long that JSON numbers carry exactly; as a number or as digits. */
 export const long = z.union([

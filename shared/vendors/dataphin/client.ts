@@ -109,8 +109,10 @@ function caller(secret: Secret, io: VendorIo): CallFn {
     ...(secret.security_token === undefined ? {} : { securityToken: secret.security_token }),
   };
   const secrets = [secret.access_key_secret, secret.security_token, secret.access_key_id];
+  const tenant: QueryPair = ['OpTenantId', String(secret.op_tenant_id)];
   return async (operation, extraQuery, [name, json], options) => {
-    const query: QueryPair[] = [['OpTenantId', String(secret.op_tenant_id)], ...extraQuery];
+    const query = [tenant, ...extraQuery];
+    const url = `${protocol}//${host}${path}/?${encodeForm(query)}`;
     // A form is ASCII.
     const body = Buffer.from(encodeForm([[name, JSON.stringify(json)]]), 'latin1');
     const request = {
@@ -129,7 +131,7 @@ function caller(secret: Secret, io: VendorIo): CallFn {
         await io.permit(options.deadlineMs - LEAST_MS, options.lane);
         const answer = await io.transport.send({
           method: 'POST',
-          url: `${protocol}//${host}${path}/?${encodeForm(query)}`,
+          url,
           headers: signAcs3(request, credentials, { date: new Date(io.now()), nonce: io.nonce() }),
           body,
           deadlineMs: options.deadlineMs,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { anyMap as properties } from '../../core/any-json.ts';
 import { Failure } from '../../core/failure.ts';
 import type { Call, WithdrawCall } from '../vendor.ts';
 import { asSentSchema, sentColumn } from './as-sent.ts';
@@ -15,7 +16,6 @@ export type Operation = 'AddRegisterLineage' | 'DeleteRegisterLineage';
 
 const name = z.string().min(1);
 const environment = z.enum(['DEV', 'PROD']);
-const properties = z.lazy(() => z.record(z.string(), z.json()));
 const long = z.int().nonnegative();
 
 /** One end of a unit, as it stands in `Unit.spec`. */
