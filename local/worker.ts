@@ -5,7 +5,7 @@ import type { QueueHandler } from '../shared/triggers/queue.ts';
 import { invocation } from './invocation.ts';
 
 const TIMEOUT_MS = 60_000;
-const AT_ONCE = 8;
+const AT_ONCE = 32;
 const POLL_MS = 40;
 /** After a queue that could not be read or written (a full disk): it is asked again, less often. */
 const AFTER_FAILURE_MS = 1_000;

@@ -3,16 +3,18 @@ import { ledgerCheck } from './converge/lost-ledger.ts';
 import { namingFile } from './converge/naming-file.ts';
 import { untilResumed } from './converge/restored.ts';
 import { Failure } from './core/failure.ts';
-import type { Ledger } from './ledger/ledger.ts';
+import { dynamodbLedger } from './ledger/dynamodb.ts';
 import { spilling } from './ledger/spill.ts';
 import { versioned } from './ledger/versioned.ts';
 import { createLog, type Log } from './log.ts';
-import type { Manifests } from './manifests/manifests.ts';
+import { s3Manifests } from './manifests/s3.ts';
 import type { Metrics } from './metrics.ts';
 import { emfMetrics } from './metrics-emf.ts';
 import type { Queue } from './queue/queue.ts';
+import { sqsQueue } from './queue/sqs.ts';
 import { cachedSecrets } from './secrets/cached.ts';
 import type { Secrets } from './secrets/secrets.ts';
+import { secretsManagerSecrets } from './secrets/secrets-manager.ts';
 import type { Settings } from './settings.ts';
 import { targetsOf } from './targets.ts';
 import type { Services } from './wiring.ts';
@@ -37,12 +39,17 @@ export function awsServices(
   const { table, bucket, queueUrl, secretPrefix } = complete(settings);
   const log = options.log ?? createLog({ service: 'lineage-functions', level: settings.logLevel });
   const metrics = options.metrics ?? emfMetrics(settings.deployment);
-  const manifests = manifestsOnUse(bucket);
+  const manifests = onUse(['head', 'get', 'put', 'delete', 'list'], () => s3Manifests(bucket));
   const cache = { ttlMs: SECRETS_TTL_MS, listTtlMs: SECRETS_TTL_MS, refreshEveryMs: SECRETS_REFRESH_MS, now: Date.now };
-  const secrets = cachedSecrets(secretsOnUse(secretPrefix), cache);
+  const secrets = cachedSecrets(
+    onUse<Secrets>(['get', 'list'], () => secretsManagerSecrets(secretPrefix)),
+    cache,
+  );
   const { hold } = settings;
-  const ledger = versioned(spilling(ledgerOnUse(table)));
-  const queue = queueOnUse(queueUrl);
+  const ledger = versioned(
+    spilling(onUse(['get', 'getMany', 'write', 'remove', 'find'], () => dynamodbLedger(table, { callMs: LEDGER_MS }))),
+  );
+  const queue = onUse<Queue>(['send', 'sendMany'], () => sqsQueue(queueUrl));
   const id = () => randomBytes(15).toString('base64url');
   return {
     settings,
@@ -90,38 +97,14 @@ function complete({ aws = { secretPrefix: '' } }: Settings) {
   );
 }
 
-/** A port that is loaded when it is first used: not every function needs each, and an SDK client takes time to load. */
-function onUse<Port extends object>(verbs: readonly (keyof Port & string)[], load: () => Promise<Port>): Port {
-  let opened: Promise<Port> | undefined;
+/** A port that is opened when it is first used: not every function needs each, and an SDK client takes time to set up. */
+function onUse<Port extends object>(verbs: readonly (keyof Port & string)[], open: () => Port): Port {
+  let opened: Port | undefined;
   const use =
     (verb: keyof Port) =>
-    async (...given: unknown[]): Promise<unknown> => {
-      opened ??= load();
-      const port = await opened;
-      return (port[verb] as (...given: unknown[]) => unknown).apply(port, given);
+    (...given: unknown[]): unknown => {
+      opened ??= open();
+      return (opened[verb] as (...given: unknown[]) => unknown).apply(opened, given);
     };
   return Object.fromEntries(verbs.map((verb) => [verb, use(verb)])) as Port;
-}
-
-function ledgerOnUse(table: string): Ledger {
-  return onUse<Ledger>(['get', 'getMany', 'write', 'remove', 'find'], async () => {
-    const { dynamodbLedger } = await import('./ledger/dynamodb.ts');
-    return dynamodbLedger(table, { callMs: LEDGER_MS });
-  });
-}
-
-function manifestsOnUse(bucket: string): Manifests {
-  return onUse<Manifests>(['head', 'get', 'put', 'delete', 'list'], async () =>
-    (await import('./manifests/s3.ts')).s3Manifests(bucket),
-  );
-}
-
-function queueOnUse(url: string): Queue {
-  return onUse<Queue>(['send', 'sendMany'], async () => (await import('./queue/sqs.ts')).sqsQueue(url));
-}
-
-function secretsOnUse(prefix: string): Secrets {
-  return onUse<Secrets>(['get', 'list'], async () =>
-    (await import('./secrets/secrets-manager.ts')).secretsManagerSecrets(prefix),
-  );
 }

@@ -22,7 +22,16 @@ import type { Receipt } from '../vendors/vendor.ts';
 import { commit } from './commit.ts';
 import { capabilitiesOf, type UnitTask, withWish } from './task.ts';
 import { unitKey, unitRow } from './unit-row.ts';
-import { NO_TIME, OWN_RULES, opened, reconsidered, shutFor, timeLeft, type UnitContext, type UnitResult } from './unit-turn.ts';
+import {
+  NO_TIME,
+  OWN_RULES,
+  opened,
+  reconsidered,
+  shutFor,
+  timeLeft,
+  type UnitContext,
+  type UnitResult,
+} from './unit-turn.ts';
 import { vendorReads } from './vendor-reads.ts';
 
 export type { UnitContext, UnitResult } from './unit-turn.ts';

@@ -1,8 +1,8 @@
 import { columnsOf, wish } from '../core/claims.ts';
-import { believing, driftOf, isUnshown, stillShown } from '../core/drift.ts';
+import { believing, type Drift, driftOf, isUnshown, stillShown } from '../core/drift.ts';
 import { asFailure } from '../core/failure.ts';
 import { NONE } from '../core/mask.ts';
-import { withdrawalRefused } from '../core/refusal.ts';
+import { againAt, withdrawalRefused } from '../core/refusal.ts';
 import { edgeEntry } from '../core/unit-index.ts';
 import { decodeUnit, type UnitState } from '../core/unit-state.ts';
 import type { Row } from '../ledger/ledger.ts';
@@ -122,7 +122,7 @@ function isCalm(state: UnitState, deps: ConvergeDeps): boolean {
   if (state.unproved !== undefined && !state.refusal) return false;
   if (state.uncertain.some((each) => now < each.until)) return false;
   return (
-    (state.shown !== NONE || state.nodes.length > 0 || isUnshown(state)) &&
+    (state.shown !== NONE || state.nodes.length > 0 || isUnshown(state) || withdrawalRefused(state)) &&
     now >= state.addUntil &&
     now >= state.delUntil
   );
@@ -178,7 +178,8 @@ async function verifyTogether(
     const drift = driftOf(state, sight, (sight.at ?? deps.now()) - lateBoundMs - 2 * clockSkewMs);
     const drifted = driftedOf(state, drift);
     const heals = drifted?.kind === 'returned' ? prune : options.heal && target.mode !== 'report-only';
-    const corrects = heals && (drifted !== undefined || drift.lost.length > 0 || isUnshown(state));
+    const corrects =
+      heals && (drifted !== undefined || drift.lost.length > 0 || isUnshown(state)) && !asGivenUp(state, drift, deps);
     const corrected = corrects && (await correct(row, believing(state, drift, { prune }), owner, deps));
     // Changed since it was read: what the vendor was asked for may be what somebody has just done there.
     if (drifted && !corrected && (corrects || !(await isStill(row, deps)))) {
@@ -192,6 +193,12 @@ async function verifyTogether(
     if (corrected) found.healed();
   }
   await foreignEdges(target, units, sights, deps, found);
+}
+
+/** The vendor shows just what it showed when that was given up: tried again like anything that is refused, not whenever it is compared. */
+function asGivenUp(state: UnitState, drift: Drift, deps: ConvergeDeps): boolean {
+  if (!state.refusal || drift.unshown === NONE || (drift.missing | drift.returned) !== NONE) return false;
+  return deps.now() < againAt(state.refusal);
 }
 
 async function isStill(row: Row, deps: ConvergeDeps): Promise<boolean> {

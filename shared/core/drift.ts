@@ -144,7 +144,8 @@ export function stillShown(state: UnitState, seen: Seen): UnitState {
   return leftover(next) === NONE ? pardoned(next) : next;
 }
 
-const AGAIN = 'Look there. It is sent again when the manifest changes, and when what is there is compared.';
+const AGAIN =
+  'Look there. It is sent again when the manifest changes, once a day, and at once with POST /reconcile and its "owners".';
 const REMOVE = 'Look there.';
 
 /** What the vendor did not do, for people. */

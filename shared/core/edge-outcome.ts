@@ -141,6 +141,7 @@ function cureOf(target: string, refusal: Refusal | undefined, withdrawn: boolean
   const again = refusal?.retryAt === undefined ? '' : ' It is tried again by itself.';
   if (refusal?.kind === 'denied') return `Check the credentials and rights in the secret lineage/${target}.${again}`;
   if (refusal?.kind === 'missing') return `Create what it names at the vendor, or correct the manifest.${again}`;
-  if (withdrawn) return `Nobody declares it any more, and ${target} refuses to take it back. Remove it there by hand. ${DAILY}`;
+  if (withdrawn)
+    return `Nobody declares it any more, and ${target} refuses to take it back. Remove it there by hand. ${DAILY}`;
   return `Correct what its manifest says about it; it is sent again when that changes. ${DAILY}`;
 }

@@ -44,6 +44,7 @@ const AGAIN = 'It is tried again once a day, and at once with POST /reconcile an
 export function refusedReason(state: UnitState): string {
   const said = state.refusal?.message ?? 'the vendor refuses it';
   if (leftover(state) === NONE) return said;
-  const left = wish(state).mask === NONE ? 'Nobody declares it any more' : 'Some of its columns are not declared any more';
+  const left =
+    wish(state).mask === NONE ? 'Nobody declares it any more' : 'Some of its columns are not declared any more';
   return `${said.replace(/[.\s]+$/, '')}. ${left}, but ${state.target} may still show it. ${AGAIN}, or when the manifest changes; or remove it there by hand.`;
 }

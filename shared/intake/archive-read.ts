@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { gunzip, gunzipSync } from 'node:zlib';
 import type { JsonObject } from '../core/json.ts';
 import type { Services } from '../wiring.ts';
 import { type ArchivedEvent, BATCHES, NEW } from './archive.ts';
@@ -7,6 +7,8 @@ import { type ArchivedEvent, BATCHES, NEW } from './archive.ts';
 const unzip = promisify(gunzip);
 
 const BATCH_BYTES = 64 * 1024 * 1024;
+/** Below this it takes longer to have another thread do it. */
+const SMALL_BYTES = 16_384;
 
 /** The days that an archive was written on, as they stand in its keys. */
 export interface Days {
@@ -37,14 +39,23 @@ export async function* archiveKeys(days: Days, after: string | undefined, servic
 }
 
 /** The events of one archived object, in the order they were taken in; none when it has been put together with others meanwhile. */
-export async function readArchived(key: string, { deps }: Services): Promise<readonly ArchivedEvent[]> {
+export async function readArchived(key: string, services: Services): Promise<readonly ArchivedEvent[]> {
+  return (await linesOf(key, services))?.map((line) => JSON.parse(line) as ArchivedEvent) ?? [];
+}
+
+/** The same as they are written, each known to be JSON; undefined when the object is not there. */
+export async function archivedLines(key: string, services: Services): Promise<readonly string[] | undefined> {
+  const lines = await linesOf(key, services);
+  for (const line of lines ?? []) JSON.parse(line);
+  return lines;
+}
+
+async function linesOf(key: string, { deps }: Services): Promise<readonly string[] | undefined> {
   const object = await deps.manifests.get(key, { maxBytes: BATCH_BYTES });
-  if (object === undefined) return [];
-  const text = (await unzip(object.bytes)).toString('utf8');
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as ArchivedEvent);
+  if (object === undefined) return undefined;
+  const small = object.bytes.byteLength <= SMALL_BYTES;
+  const text = (small ? gunzipSync(object.bytes) : await unzip(object.bytes)).toString('utf8');
+  return text.split('\n').filter((line) => line !== '');
 }
 
 /** The event itself, from its own object if it is a large one; undefined when that is gone. */

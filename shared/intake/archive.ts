@@ -75,7 +75,7 @@ async function writeAll(known: Archive, services: Services): Promise<void> {
 async function write(lines: readonly ArchivedEvent[], known: Archive, { deps }: Services): Promise<void> {
   const now = deps.now();
   const start = now - (now % WINDOW_MS);
-  const window = windowAt(start);
+  const window = windowAt(now);
   if (known.window !== window) {
     // Before anything is there: a window that nobody puts together would stay as it is, which only costs requests.
     const delayMs = start + WINDOW_MS + SETTLED_MS - now;
@@ -85,9 +85,9 @@ async function write(lines: readonly ArchivedEvent[], known: Archive, { deps }: 
   await deps.manifests.put(`${NEW}${window}/${deps.id()}.jsonl.gz`, await zipped(lines), 'application/gzip');
 }
 
-/** `2026-11-20/02-10` */
-function windowAt(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 16).replace('T', '/').replace(':', '-');
+/** The window that a time lies in: `2026-11-20/02-10`. */
+export function windowAt(ms: number): string {
+  return new Date(ms - (ms % WINDOW_MS)).toISOString().slice(0, 16).replace('T', '/').replace(':', '-');
 }
 
 export async function zipped(lines: readonly ArchivedEvent[]): Promise<Uint8Array> {

@@ -1,16 +1,19 @@
 import { asFailure } from '../core/failure.ts';
 import type { Manifests, ObjectHead } from '../manifests/manifests.ts';
 import type { Services } from '../wiring.ts';
-import { BATCHES, LARGE, NEW } from './archive.ts';
+import { BATCHES, LARGE, NEW, windowAt } from './archive.ts';
 import { INBOX } from './inbox.ts';
 import { RUNS, rowOfObject } from './stored.ts';
 
 const DAY_MS = 86_400_000;
 const AT_ONCE = 100;
 
+/** Older windows have been put together, unless that failed again and again. */
+const LEFT_MS = 7_200_000;
+
 /**
  * Removes what has outlived its setting: archived events, events in the inbox that nobody came for, and objects of runs that no row
- * points at any more. Idempotent; goes on tomorrow with what there was no time for.
+ * points at any more. Has put together what was left of the archive. Idempotent; goes on tomorrow with what there was no time for.
  */
 export async function tidy(services: Services, deadlineMs: number): Promise<void> {
   const { deps, log, settings } = services;
@@ -39,6 +42,22 @@ export async function tidy(services: Services, deadlineMs: number): Promise<void
     removed += 1;
   }
   if (removed > 0) log.info('objects that outlived their time were removed', { removed });
+  await resumeWindows(services, late);
+}
+
+/** One listing per window that is still there, none of them of all its objects. */
+async function resumeWindows({ deps }: Services, late: () => boolean): Promise<void> {
+  const settled = windowAt(deps.now() - LEFT_MS);
+  for (let after = NEW; !late(); ) {
+    const [head] = (await deps.manifests.list(NEW, { limit: 1, after })).items;
+    if (head === undefined) return;
+    const [day = '', time = ''] = head.key.slice(NEW.length).split('/');
+    const window = `${day}/${time}`;
+    if (window >= settled) return;
+    await deps.queue.send({ kind: 'archive', window });
+    // What comes right behind the slash.
+    after = `${NEW}${window}0`;
+  }
 }
 
 /** Keys begin with the day they were written on; days come in order. */

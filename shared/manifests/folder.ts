@@ -8,6 +8,7 @@ import type { Page } from '../ledger/ledger.ts';
 import { checkKey, checkPrefix, pathOf } from './folder-keys.ts';
 import { type Clock, etagOf, fileReader } from './folder-read.ts';
 import { codeOf, existingParent, folderFailure, folderRoot, isAbsent, isInside } from './folder-root.ts';
+import { folderSyncs } from './folder-sync.ts';
 import { type Found, walkFolder } from './folder-walk.ts';
 import type { Manifests, ObjectHead } from './manifests.ts';
 
@@ -38,6 +39,7 @@ export function folderManifests(folder: string, options: FolderOptions = {}): Ma
   const rootPath = resolve(folder);
   const root = folderRoot(rootPath);
   const files = fileReader({ now, sleep: options.sleep ?? ((ms) => sleep(ms)) });
+  const syncFolder = folderSyncs();
   const durableFolders = new Set<string>();
   const listings = new Map<
     string,
@@ -216,15 +218,6 @@ export function folderManifests(folder: string, options: FolderOptions = {}): Ma
       return { items, next: last.key };
     },
   };
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** A folder of that name is no object, so there is nothing to remove then either. */

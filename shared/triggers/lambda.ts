@@ -1,5 +1,6 @@
 import type { Context } from 'aws-lambda';
-import { type Services, wire } from '../wiring.ts';
+import { wire } from '#wire';
+import type { Services } from '../wiring.ts';
 
 interface Entry<Event, Result> {
   open(services: Services): (event: Event, context: Context) => Promise<Result>;

@@ -77,7 +77,7 @@ const OPTIONS_OF: Readonly<Record<string, string>> = {
 
 /**
  * A function of those parts alone. It sends the same first calls in the same waves, reads the event with zod, and answers; it
- * understands nothing of what it is told. What the first calls do not need is loaded no sooner than by the real one.
+ * understands nothing of what it is told. As in the real one, SDK clients are loaded at once and made when needed, undici is loaded when needed.
  */
 export async function floorBundle(
   parts: Parts,
@@ -87,30 +87,23 @@ export async function floorBundle(
   const calls = waves.flat();
   const services = new Set(calls.map((call) => call.service));
   const lines = ["'use strict';"];
-  const later: string[] = [];
   for (const [service, { package: name, name: client }] of Object.entries(CLIENT_OF)) {
     const commands = parts.clients[name];
     if (commands === undefined) continue;
-    const statement = `{ ${[client, ...commands].join(', ')} } from '@aws-sdk/${name}'`;
-    if (services.has(service)) {
-      lines.push(`import ${statement};`);
-      const options = OPTIONS_OF[service] ?? '{ maxAttempts: 1 }';
-      lines.push(`const ${service} = new ${client}(${options});`);
-      lines.push(`const ${service}Commands = { ${commands.join(', ')} };`);
-    } else
-      later.push(
-        `() => import('@aws-sdk/${name}').then((it) => [${[client, ...commands].map((each) => `it.${each}`).join(', ')}])`,
-      );
+    lines.push(`import { ${[client, ...commands].join(', ')} } from '@aws-sdk/${name}';`);
+    lines.push(`const ${service}Commands = { ${commands.join(', ')} };`);
+    const options = OPTIONS_OF[service] ?? '{ maxAttempts: 1 }';
+    const made = services.has(service) ? `new ${client}(${options})` : client;
+    lines.push(`export const ${service} = ${made};`);
   }
   if (parts.zod)
     lines.push("import * as z from 'zod';", 'const eventSchema = z.looseObject({ rawPath: z.string().optional() });');
   if (parts.undici && services.has('vendor'))
     lines.push("import { Agent } from 'undici';", 'const agent = new Agent();');
-  else if (parts.undici) later.push("() => import('undici').then((it) => it.Agent)");
+  else if (parts.undici) lines.push("export const later = () => import('undici').then((it) => it.Agent);");
   const plan = waves.map((wave) => wave.map(({ service, operation, input }) => ({ service, operation, input })));
   lines.push(
     `const plan = ${JSON.stringify(plan)};`,
-    `export const later = [${later.join(', ')}];`,
     'async function call({ service, operation, input }) {',
     '  try {',
     ...[...services]

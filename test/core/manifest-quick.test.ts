@@ -1,9 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { anyJson } from '../../shared/core/any-json.ts';
+import { expandEntry } from '../../shared/core/columns.ts';
 import type { Json } from '../../shared/core/json.ts';
 import { quickJson, readJson } from '../../shared/core/json-text.ts';
 import { manifestSchema } from '../../shared/core/manifest-schema.ts';
 import { plainParts } from '../../shared/core/manifest-shape.ts';
+import { pairNumber } from '../../shared/core/pair-number.ts';
+import { unitId, unitIds } from '../../shared/core/unit-id.ts';
 import { blocks } from '../../shared/vendors/blocks.ts';
 
 const LIMITS = { depth: 8, nodes: 200 };
@@ -120,5 +125,80 @@ describe('parts that say nothing but names', () => {
       expect([alias, plainParts(blocks).dataset(alias, {})]).toEqual([alias, false]);
       expect(accepts({ datasets: { [alias]: {} } })).toBe(false);
     }
+  });
+});
+
+describe('columns of one table a side', () => {
+  const column = fc.constantFrom('id', 'total', 'a.id', 'b.id', 'x.y', '.', '表', '1', 'toString');
+  const maps = fc.dictionary(column, fc.oneof({ weight: 5, arbitrary: column }, fc.array(column, { minLength: 1 })));
+
+  test('are the same in the short form and in the long one', () => {
+    let right = 0;
+    fc.assert(
+      fc.property(fc.array(maps, { minLength: 1, maxLength: 3 }), (entries) => {
+        const short = entries.map((columns) => ({ from: 'a', to: 'b', columns }));
+        const long = short.map((each) => ({
+          ...each,
+          columns: Object.entries(each.columns).map(([to, from]) => ({ from, to })),
+        }));
+        for (const at of short.keys()) {
+          const quick = expandEntry(short, at).expansion;
+          const careful = expandEntry(long, at).expansion;
+          expect([quick.edges, quick.pairs]).toEqual([careful.edges, careful.pairs]);
+          expect(quick.remarks.map(({ message }) => message)).toEqual(careful.remarks.map(({ message }) => message));
+          if (quick.remarks.length === 0 && quick.edges.length > 0) right += 1;
+        }
+      }),
+      RUNS,
+    );
+    expect(right).toBeGreaterThan(100);
+  });
+});
+
+describe('what stands for several things', () => {
+  const number = fc.oneof(fc.nat(50), fc.integer({ min: 2 ** 26 - 50, max: 2 ** 26 - 1 }));
+
+  test('a number for two is that of no other two', () => {
+    fc.assert(
+      fc.property(number, number, number, number, (a, b, c, d) => {
+        expect(Number.isSafeInteger(pairNumber(a, b))).toBe(true);
+        expect(pairNumber(a, b) === pairNumber(c, d)).toBe(a === c && b === d);
+      }),
+      RUNS,
+    );
+  });
+
+  test('ids of many units are those of each', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string(), { minLength: 1 }), fc.string(), fc.string(), (first, next, last) => {
+        const id = unitIds(first)(JSON.stringify(next), JSON.stringify(last));
+        expect(id).toBe(unitId([...first, next, last]));
+      }),
+    );
+  });
+
+  test('any JSON value is what zod takes for one', () => {
+    const odd = fc.constantFrom<unknown>(
+      undefined,
+      Number.NaN,
+      Infinity,
+      1n,
+      new Date(0),
+      new Map(),
+      () => 1,
+      Symbol(),
+    );
+    const value = fc.oneof(
+      { weight: 4, arbitrary: fc.jsonValue() as fc.Arbitrary<unknown> },
+      odd,
+      fc.array(odd),
+      fc.dictionary(fc.string(), odd),
+    );
+    fc.assert(
+      fc.property(value, (each) => {
+        expect(anyJson.safeParse(each).success).toBe(z.json().safeParse(each).success);
+      }),
+      RUNS,
+    );
   });
 });

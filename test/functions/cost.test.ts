@@ -1,17 +1,24 @@
 import { expect, it } from 'vitest';
 import { converge } from '../../shared/converge/converge.ts';
 import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
+import { verifyPass } from '../../shared/converge/verify-pass.ts';
+import { Failure } from '../../shared/core/failure.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
 import type { Ledger, Row } from '../../shared/ledger/ledger.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
 import { silentLog } from '../../shared/log.ts';
+import type { Sight } from '../../shared/vendors/vendor.ts';
 import { bucket } from './bucket.ts';
 import { manifest, pairs } from './local.ts';
 import { SETTINGS, vendorOf } from './steady.ts';
 
+/** What a vendor shows of an edge without columns. */
+const SIGHT: Sight = { readable: true, edge: true, columns: [], others: [] };
+
 /** An owner against a vendor that does everything at once, with every ledger call counted. `readable`: it can be read back. */
 function counted({ readable = false } = {}) {
   const inner = memoryLedger();
+  const refuses = { add: false, delete: false };
   const count = { reads: 0, writes: 0, calls: 0, looks: 0, largest: 0 };
   const wrote = (row: Row) => {
     count.writes += 1;
@@ -37,8 +44,9 @@ function counted({ readable = false } = {}) {
     },
   };
   const vendor = vendorOf('dataphin');
-  const done = async () => {
+  const done = (what: keyof typeof refuses) => async () => {
     count.calls += 1;
+    if (refuses[what]) throw new Failure('rejected', 'not today');
     return { receipt: 'r', ambiguous: false };
   };
   const nothing = async () => {
@@ -50,7 +58,11 @@ function counted({ readable = false } = {}) {
     vendor,
     account: 'a',
     secret: {},
-    client: { register: done, withdraw: done, ...(readable ? { present: nothing, verify: async () => [] } : {}) },
+    client: {
+      register: done('add'),
+      withdraw: done('delete'),
+      ...(readable ? { present: nothing, verify: async (calls) => calls.map(() => SIGHT) } : {}),
+    },
   };
   const manifests = bucket();
   let ids = 0;
@@ -66,13 +78,16 @@ function counted({ readable = false } = {}) {
     alive: () => false,
     settings: SETTINGS,
   };
-  const run = async (owner: string) => {
+  const of = async (work: () => Promise<unknown>) => {
     Object.assign(count, { reads: 0, writes: 0, calls: 0, looks: 0 });
-    await converge({ owner, deadlineMs: Date.now() + 100_000 }, deps);
+    await work();
     return { ...count };
   };
+  const run = (owner: string) => of(() => converge({ owner, deadlineMs: Date.now() + 100_000 }, deps));
+  const verify = () =>
+    of(() => verifyPass(deps, { deadlineMs: Date.now() + 100_000, deep: true, heal: true, prune: true }));
   const put = (owner: string, text: string) => manifests.put(owner, Buffer.from(text), 'application/json');
-  return { run, put };
+  return { run, put, verify, refuses };
 }
 
 it.each([1, 100, 3_000])(
@@ -84,6 +99,26 @@ it.each([1, 100, 3_000])(
     const { reads, writes, calls } = await run('manifests/a.json');
     expect(reads).toBeLessThanOrEqual(2);
     expect({ writes, calls }).toEqual({ writes: 0, calls: 0 });
+  },
+);
+
+it.each(['add', 'delete'] as const)(
+  'what the vendor refuses to %s costs no more than anything unchanged, also when it is compared',
+  async (what) => {
+    const { run, put, verify, refuses } = counted({ readable: true });
+    const edges = pairs('t', 40);
+    await put('manifests/a.json', manifest(edges.slice(4), { columns: [] }));
+    await run('manifests/a.json');
+    if (what === 'delete') await put('manifests/a.json', manifest(edges, { columns: [] }));
+    await run('manifests/a.json');
+    refuses[what] = true;
+    await put('manifests/a.json', manifest(what === 'add' ? edges : edges.slice(4), { columns: [] }));
+    expect((await run('manifests/a.json')).calls).toBe(4);
+    const { reads, writes, calls, looks } = await run('manifests/a.json');
+    expect(reads).toBeLessThanOrEqual(2);
+    expect({ writes, calls, looks }).toEqual({ writes: 0, calls: 0, looks: 0 });
+    const compared = await verify();
+    expect({ writes: compared.writes, calls: compared.calls }).toEqual({ writes: 0, calls: 0 });
   },
 );
 

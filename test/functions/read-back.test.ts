@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { verifyPass } from '../../shared/converge/verify-pass.ts';
 import type { ColumnEdge } from '../../shared/core/edge.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { decodeUnit } from '../../shared/core/unit-state.ts';
@@ -205,6 +206,41 @@ describe('a removal of several calls is read back at Dataphin', () => {
     await here.declared(wide(250));
     expect(await here.declared(wide(1))).toMatchObject({ kind: 'done', status: { state: 'converged' } });
     expect([...here.at.columns.keys()].sort()).toEqual(['c0', 'c120']);
+  });
+});
+
+describe('what was read back in vain', () => {
+  const compare = (here: ReturnType<typeof dataphin>) =>
+    verifyPass(here.deps, { deadlineMs: here.state.now + 60_000, deep: true, heal: true, prune: true });
+
+  it('is not sent again whenever it is compared, but when it is its time, and is over as soon as it is shown', async () => {
+    const here = dataphin((call) => call.startsWith('add'));
+    expect(await here.declared(wide(101))).toMatchObject({ kind: 'done', status: { state: 'failed' } });
+    expect(await compare(here)).toMatchObject({ healed: 0, drifted: [{ kind: 'columns' }] });
+    expect(here.at.calls).toEqual(['verify']);
+    expect(await here.run(OWNER)).toEqual({ kind: 'unchanged' });
+    for (let index = 0; index < 101; index += 1) here.at.columns.set(`c${index}`, column(`c${index}`));
+    await compare(here);
+    expect(await here.run(OWNER)).toMatchObject({ status: { state: 'converged' } });
+  });
+
+  it('of a withdrawal is deleted once more a day later, and gone when it is not shown any more', async () => {
+    const here = dataphin((call) => call.startsWith('delete'));
+    await here.declared(some('x'));
+    await here.declared(manifest([]));
+    expect((await here.status(OWNER)).state).toBe('failed');
+    await compare(here);
+    expect(await here.run(OWNER)).toEqual({ kind: 'unchanged' });
+    expect(here.at.calls).toEqual(['verify']);
+    here.at.calls.length = 0;
+    here.state.now += 86_400_000;
+    await here.run(OWNER);
+    expect(here.at.calls.filter((call) => call.startsWith('delete'))).toHaveLength(2);
+    here.at.edge = false;
+    here.at.columns.clear();
+    await compare(here);
+    expect(await here.run(OWNER)).toMatchObject({ status: { state: 'converged', counts: { deleted: 1 } } });
+    expect(await here.unit()).toBeUndefined();
   });
 });
 

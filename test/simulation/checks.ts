@@ -1,4 +1,5 @@
 import { columnsOf } from '../../shared/core/claims.ts';
+import { withdrawalRefused } from '../../shared/core/refusal.ts';
 import { decodeUnit, type UnitState } from '../../shared/core/unit-state.ts';
 import { refersTo } from '../../shared/ledger/spill-pieces.ts';
 import { union, type Version, type Wanted } from './history.ts';
@@ -117,6 +118,19 @@ export function checkLedger(world: World): void {
       if (wave) world.violate(`${key} still waits to be judged: ${JSON.stringify(wave)}`);
     }
     if (key.startsWith('unit/')) checkClaims(world, decodeUnit(row.body));
+  }
+}
+
+/** What the vendor refuses to take back stands in the row of somebody who tries again. */
+export function checkRefused(world: World): void {
+  const owners = [...world.ledger.shadow].filter(([key]) => key.startsWith('owner/')).map(([, row]) => row.body);
+  for (const [key, { body }] of world.ledger.shadow) {
+    if (!key.startsWith('unit/')) continue;
+    const state = decodeUnit(body);
+    if (!withdrawalRefused(state)) continue;
+    const keeps = ({ units, again }: { units?: { ids?: string[] }; again?: number }): boolean =>
+      again !== undefined && (units?.ids === undefined || units.ids.includes(state.id));
+    if (!owners.some(keeps)) world.violate(`${key} is refused, and nobody tries again`);
   }
 }
 

@@ -5,6 +5,7 @@ import type { Message } from '../../shared/queue/queue.ts';
 import type { Call, VendorClient, WithdrawCall } from '../../shared/vendors/vendor.ts';
 import type { Invocation } from './invocation.ts';
 import { READ_BACK_MUTANTS } from './mutants-read-back.ts';
+import { REFUSED_MUTANTS } from './mutants-refused.ts';
 import type { World } from './world.ts';
 
 /** What becomes of a write: stored like this, or only pretended. */
@@ -218,6 +219,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     return { ...row, body: bound as JsonObject };
   }),
   ...READ_BACK_MUTANTS,
+  ...REFUSED_MUTANTS,
   'kept until it is read back': storing((row) => (isUnit(row) ? lacking(row, 'unproved', 'taken') : row)),
   'an owner is told of drift': {
     store: (row, expected) => (isOwner(row) && bodyOf(row).nudge !== undefined ? 'pretend' : { row, expected }),

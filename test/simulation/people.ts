@@ -30,7 +30,9 @@ const NOT_DURABLE_NONE = {
 };
 const TAMPERING = { tamper: 5 };
 const NO_TAMPERING = { tamper: 0 };
-type Act = keyof typeof COMMON | keyof typeof NOT_DURABLE | keyof typeof TAMPERING;
+const REFUSING = { refuse: 4, ask: 2 };
+const NOT_REFUSING = { refuse: 0, ask: 0 };
+type Act = keyof typeof COMMON | keyof typeof NOT_DURABLE | keyof typeof TAMPERING | keyof typeof REFUSING;
 
 /** A verification pass; where others change nothing, it must find nothing. */
 export async function verified(world: World, deps: ConvergeDeps, options: VerifyPassOptions): Promise<VerifiedPass> {
@@ -108,6 +110,7 @@ export class People {
       ...COMMON,
       ...(profile.durable ? NOT_DURABLE_NONE : NOT_DURABLE),
       ...(profile.tampering ? TAMPERING : NO_TAMPERING),
+      ...(profile.refusing ? REFUSING : NOT_REFUSING),
     });
     world.trace(() => `--- ${act} ${owner}`);
     this.acts[act](owner, world.manifests.get(owner));
@@ -159,6 +162,12 @@ export class People {
       this.world.start((services, deadlineMs) => verified(this.world, services.deps, { ...options, deadlineMs }));
     },
     tamper: () => this.tamper(),
+    refuse: () => {
+      const { world } = this;
+      world.refuses = !world.refuses;
+      world.trace(() => (world.refuses ? 'nothing is taken back from now on' : 'it is taken back again'));
+    },
+    ask: () => this.ask(),
     naming: () => {
       const { world } = this;
       const { random, profile, watch } = world;
@@ -276,6 +285,16 @@ export class People {
         for (const owner of owners) await converge({ owner, deadlineMs }, services.deps);
       });
     }
+  }
+
+  /** Has everything that is refused tried again, as POST /reconcile with its owners does. */
+  ask(): void {
+    const { world } = this;
+    const rows = [...world.ledger.shadow].filter(([key, { body }]) => key.startsWith('owner/') && 'again' in body);
+    const owners = rows.map(([key]) => key.slice('owner/'.length));
+    world.start(({ deps, ...services }, deadlineMs) =>
+      reconcile({ deps, ...services }, deadlineMs, { owners, askedAt: deps.now() }),
+    );
   }
 
   /** Looks at the vendor for a create in doubt, once it cannot be carried out any more, and says what is there. */

@@ -40,6 +40,8 @@ export interface Profile {
   readonly badShare: number;
   /** The Dataphin-like vendor sometimes leaves out columns of a change that is read back, and says that it is done. */
   readonly sloppy: boolean;
+  /** The Dataphin-like vendor refuses to take anything back, for a while. */
+  readonly refusing: boolean;
   /** An owner with more units than its row holds. */
   readonly big: boolean;
 }
@@ -92,5 +94,6 @@ export function profileOf(random: Random): Profile {
     big,
   };
   // What it refuses is not read back, and who cannot look back finds nothing out.
-  return { ...profile, sloppy: profile.look && profile.badShare === 0 && random.chance(0.3) };
+  const sloppy = profile.look && profile.badShare === 0 && random.chance(0.3);
+  return { ...profile, sloppy, refusing: random.chance(0.15) };
 }

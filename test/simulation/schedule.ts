@@ -2,7 +2,8 @@ import { reconcile } from '../../functions/scheduled-reconcile/reconcile.ts';
 import { converge } from '../../shared/converge/converge.ts';
 import { judge } from '../../shared/converge/vanish.ts';
 import type { VerifiedPass } from '../../shared/converge/verify-pass.ts';
-import { checkDurable, checkLedger, checkPieces, checkVendors } from './checks.ts';
+import { REFUSED_AGAIN_MS } from '../../shared/core/refusal.ts';
+import { checkDurable, checkLedger, checkPieces, checkRefused, checkVendors } from './checks.ts';
 import type { Mutant } from './mutants.ts';
 import { collectPieces, People, verified } from './people.ts';
 import { type Handler, World } from './world.ts';
@@ -42,6 +43,7 @@ async function live(world: World): Promise<void> {
   for (const target of world.profile.targets) world.configured.add(target);
   world.naming = 'all';
   await untilQuiet(world);
+  await untilTakenBack(world, people);
   await untilVerified(world);
   checkLedger(world);
   checkVendors(world, false);
@@ -66,6 +68,8 @@ async function live(world: World): Promise<void> {
     await world.idle();
     checkPieces(world);
   }
+  // What is refused to this day is tried once more.
+  if (world.profile.badShare > 0) await untilQuiet(world);
   if (!(await quietPass(world))) world.violate('a pass after the sweep found work');
   checkVendors(world, true);
 }
@@ -82,6 +86,16 @@ function checkHeld(world: World, people: People): void {
     if (people.explicit.has(owner)) world.violate(`${owner} is held although a person removed it`);
     if (people.vanished.get(owner) === 'alone') world.violate(`${owner} is held although it vanished alone`);
   }
+}
+
+/** What is refused is kept, and costs nothing, until somebody asks or a day has gone by; then it goes. */
+async function untilTakenBack(world: World, people: People): Promise<void> {
+  if (!world.profile.refusing) return;
+  checkRefused(world);
+  world.refuses = false;
+  if (world.random.chance(0.5)) people.ask();
+  else await world.clock.sleep(REFUSED_AGAIN_MS + 60_000);
+  await untilQuiet(world);
 }
 
 async function untilQuiet(world: World): Promise<void> {

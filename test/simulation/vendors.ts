@@ -165,13 +165,14 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
     world.watch.called(inv, op, unit, call);
     const bad = op === 'register' && call.columns.some((each) => each.from.column === 'bad');
     const sloppy = able && isSloppy(world, unit);
+    const refused = op === 'withdraw' && world.refuses;
     let receipt = 'done';
     const apply = (how: string): void => {
       world.trace(
         () =>
-          `${inv.id} ${name} ${how} ${op} ${unit} [${[...columnsOf(call).keys()]}]${call.cascade ? ' cascade' : ''}${bad ? ' (bad)' : ''}${sloppy ? ' (sloppily)' : ''}`,
+          `${inv.id} ${name} ${how} ${op} ${unit} [${[...columnsOf(call).keys()]}]${call.cascade ? ' cascade' : ''}${bad ? ' (bad)' : ''}${sloppy ? ' (sloppily)' : ''}${refused ? ' (refused)' : ''}`,
       );
-      if (bad) return;
+      if (bad || refused) return;
       if (op === 'register') receipt = held.register(name, call, sloppy);
       else if (!sloppy) held.withdraw(call);
     };
@@ -183,6 +184,7 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
           (random.chance(0.3) ? lastMs - clock.now : lastMs + world.profile.settings.lateBoundMs - clock.now);
       world.late(at, () => apply('late'));
     };
+    const doubtful = able && !refused;
     const fault = world.strikes(2)
       ? random.weighted({
           throttled: 2,
@@ -191,8 +193,8 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
           lost: 3,
           never: 2,
           late: 4,
-          ambiguous: able ? 2 : 0,
-          doubt: able ? 1 : 0,
+          ambiguous: doubtful ? 2 : 0,
+          doubt: doubtful ? 1 : 0,
           denied: world.profile.circuit ? 1.5 : 0.3,
         })
       : 'none';
@@ -233,6 +235,7 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
         return inv.fail(unknown(name));
       default:
         if (bad) return inv.fail(new Failure('rejected', 'a column that the vendor refuses'));
+        if (refused) return inv.fail(new Failure('rejected', 'nothing is taken back today'));
         return inv.leave({ receipt, ambiguous: fault === 'ambiguous' });
     }
   }

@@ -55,6 +55,8 @@ export class World {
   readonly violations: string[] = [];
   readonly lines: string[] | undefined;
   faults = true;
+  /** The Dataphin-like vendor refuses now to take anything back. */
+  refuses = false;
   steps = 0;
   private readonly handler: Handler;
   private readonly kinds: readonly Vendor[];

@@ -161,7 +161,7 @@ function interpret(
   secrets: readonly (string | undefined)[],
   nowMs: number,
 ): Omit<Done, 'ambiguous'> {
-  const parsed = answerSchema.safeParse(gatewayNames(parseAnswer(answer.body)));
+  const parsed = answerSchema().safeParse(gatewayNames(parseAnswer(answer.body)));
   const body: DataphinAnswer = parsed.success ? parsed.data : {};
   const requestId = vendorText(body.RequestId ?? answer.headers['x-acs-request-id'], secrets);
   const inTwoHundreds = answer.status >= 200 && answer.status < 300;

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { anyMap as properties } from '../../core/any-json.ts';
 import { Failure } from '../../core/failure.ts';
+import { onFirstUse } from '../../core/first-use.ts';
 import type { Call, WithdrawCall } from '../vendor.ts';
 import { asSentSchema, sentColumn } from './as-sent.ts';
 import { METADATA_SUB_TYPES } from './blocks.ts';
@@ -19,7 +20,7 @@ const environment = z.enum(['DEV', 'PROD']);
 const long = z.int().nonnegative();
 
 /** One end of a unit, as it stands in `Unit.spec`. */
-const tableRef = z.lazy(() =>
+const tableRef = onFirstUse(() =>
   z.discriminatedUnion('referenceType', [
     z.strictObject({ referenceType: z.literal('BY_GUID'), guid: name, metadataType: name }),
     z.strictObject({
@@ -35,11 +36,11 @@ const tableRef = z.lazy(() =>
     }),
   ]),
 );
-export type TableRef = z.output<typeof tableRef>;
+export type TableRef = z.output<ReturnType<typeof tableRef>>;
 
-const spec = z.lazy(() => z.strictObject({ source: tableRef, target: tableRef }));
+const spec = onFirstUse(() => z.strictObject({ source: tableRef(), target: tableRef() }));
 
-const options = z.lazy(() =>
+const options = onFirstUse(() =>
   z.strictObject({
     checkAssetExist: z.boolean().exactOptional(),
     relationProperties: properties.exactOptional(),
@@ -114,7 +115,7 @@ export type AddCommand = z.output<typeof addCommandSchema>;
 export type DeleteCommand = z.output<typeof deleteCommandSchema>;
 
 /** What every answer holds; tolerant, because the page contradicts itself (Success is a boolean there, and "Success"). */
-export const answerSchema = z.lazy(() =>
+export const answerSchema = onFirstUse(() =>
   z.looseObject({
     RequestId: z.string().nullish(),
     Message: z.string().nullish(),
@@ -123,7 +124,7 @@ export const answerSchema = z.lazy(() =>
     Success: z.union([z.boolean(), z.string()]).nullish(),
   }),
 );
-export type DataphinAnswer = z.output<typeof answerSchema>;
+export type DataphinAnswer = z.output<ReturnType<typeof answerSchema>>;
 
 /** `TableLineageList` of GetTableLineages, as far as it is read. */
 export const tableLineagesSchema = z.lazy(() =>
@@ -176,7 +177,7 @@ export interface Defaults {
 
 /** The GUIDs of both tables, if both have one: reading lineage back needs them. */
 export function guidsOf(call: Pick<Call, 'spec'>): { readonly source: string; readonly target: string } | undefined {
-  const { source, target } = parsed(spec, call.spec);
+  const { source, target } = parsed(spec(), call.spec);
   const [from, to] = [source, target].map(guidOf);
   return from === undefined || to === undefined ? undefined : { source: from, target: to };
 }
@@ -192,8 +193,8 @@ function readCall(call: Call, defaults: Defaults) {
       `A Dataphin call takes at most ${MAX_DETAILS} column pairs; this one has ${call.columns.length}.`,
     );
   }
-  const { source, target } = parsed(spec, call.spec);
-  const given = parsed(options, call.options);
+  const { source, target } = parsed(spec(), call.spec);
+  const given = parsed(options(), call.options);
   const { asSent } = given;
   // What came in Dataphin's own format goes on as it came.
   const tenantId = given.tenantId ?? (asSent === undefined ? defaults.tenantId : undefined);

@@ -17,7 +17,7 @@ interface OpenApi {
 }
 
 /** The same commands through `@alicloud/openapi-core`, as the vendor's generated clients send them. */
-export function caller(run: ClientRun, bodyOf: (at: number) => Uint8Array): (at: number) => Promise<unknown> {
+export function caller(run: ClientRun, bodies: readonly Uint8Array[]): (at: number) => Promise<unknown> {
   const require = createRequire(import.meta.url);
   const { default: Client, $OpenApiUtil } = require('@alicloud/openapi-core') as OpenApi;
   const { RuntimeOptions } = require('@darabonba/typescript') as { RuntimeOptions: new (given: unknown) => unknown };
@@ -41,9 +41,9 @@ export function caller(run: ClientRun, bodyOf: (at: number) => Uint8Array): (at:
     bodyType: 'json',
   });
   const runtime = new RuntimeOptions({ keepAlive: true, maxIdleConns: 50 });
+  const forms = bodies.map((body) => Object.fromEntries(parseForm(new TextDecoder().decode(body))));
   return async (at) => {
-    const body = Object.fromEntries(parseForm(new TextDecoder().decode(bodyOf(at))));
-    const request = new $OpenApiUtil.OpenApiRequest({ query: { OpTenantId: '300000001' }, body });
+    const request = new $OpenApiUtil.OpenApiRequest({ query: { OpTenantId: '300000001' }, body: forms[at] });
     const answer = await client.callApi(params, request, runtime);
     if (answer.body.Success !== true) throw new Error(`refused: ${JSON.stringify(answer)}`);
     return answer;

@@ -11,7 +11,7 @@ interface HttpRequest {
 }
 
 /** The same bodies through the signer and HTTP client of `@huaweicloud/huaweicloud-sdk-core`, as its generated clients use them. */
-export function caller(run: ClientRun, bodyOf: (at: number) => Uint8Array): (at: number) => Promise<unknown> {
+export function caller(run: ClientRun, bodies: readonly Uint8Array[]): (at: number) => Promise<unknown> {
   const require = createRequire(import.meta.url);
   const core = require('@huaweicloud/huaweicloud-sdk-core') as Record<string, unknown>;
   const { AKSKSigner } = require('@huaweicloud/huaweicloud-sdk-core/auth/AKSKSigner.js') as {
@@ -33,6 +33,7 @@ export function caller(run: ClientRun, bodyOf: (at: number) => Uint8Array): (at:
   credentials.withProjectId('project');
   const client = new DefaultHttpClient({}, [run.url]);
   const path = '/v1/project/lineage/lineage-info';
+  const commands = bodies.map((body): unknown => JSON.parse(new TextDecoder().decode(body)));
   return async (at) => {
     const request: HttpRequest = {
       endpoint: `${run.url}${path}`,
@@ -40,7 +41,7 @@ export function caller(run: ClientRun, bodyOf: (at: number) => Uint8Array): (at:
       method: 'POST',
       queryParams: {},
       headers: { 'content-type': 'application/json', workspace: 'workspace', 'X-Project-Id': 'project' },
-      data: JSON.parse(new TextDecoder().decode(bodyOf(at))),
+      data: commands[at],
     };
     request.headers = { ...request.headers, ...AKSKSigner.sign(request, credentials) };
     return client.sendRequest(request);
