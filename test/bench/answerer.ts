@@ -23,8 +23,9 @@ const NODE = [{ name: 'n', type_name: 'dwi_etl_node', qualified_name: 'manual.0b
 interface Seen {
   readonly method: string;
   readonly target: string;
-  readonly headers: IncomingMessage['headers'];
-  readonly body: Buffer;
+  /** As they came, and the body in pieces: they are put together when somebody asks, because the client shares the machine with this. */
+  readonly rawHeaders: IncomingMessage['rawHeaders'];
+  readonly chunks: readonly Buffer[];
 }
 let seen: Seen[] = [];
 
@@ -39,7 +40,7 @@ const server = createServer((request, response) => {
       response.end(told);
       return;
     }
-    seen.push({ method: request.method ?? '', target, headers: request.headers, body: Buffer.concat(chunks) });
+    seen.push({ method: request.method ?? '', target, rawHeaders: request.rawHeaders, chunks });
     const answer = target.startsWith('/v1/') ? JSON.stringify(NODE) : DATAPHIN;
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(answer) });
     response.end(answer);
@@ -52,17 +53,20 @@ server.listen(0, '127.0.0.1', () => say(`http://127.0.0.1:${(server.address() as
 function count(calls: readonly Seen[]): { calls: number; signed: number; distinct: number } {
   const said = new Set<string>();
   let signed = 0;
-  for (const call of calls) {
-    const headers = Object.fromEntries(Object.entries(call.headers).map(([name, value]) => [name, String(value)]));
-    const received = { ...call, headers };
+  for (const { rawHeaders, chunks, ...call } of calls) {
+    const headers: Record<string, string> = {};
+    for (let at = 0; at < rawHeaders.length; at += 2)
+      headers[String(rawHeaders[at]).toLowerCase()] = String(rawHeaders[at + 1]);
+    const body = Buffer.concat(chunks);
+    const received = { ...call, headers, body };
     const verdict = call.target.startsWith('/v1/')
       ? verifySdkHmac(received, secret, Date.now())
       : verifyAcs3(received, secret, Date.now());
     if (verdict.ok) signed += 1;
     said.add(
       call.target.startsWith('/v1/')
-        ? call.body.toString()
-        : JSON.stringify([parseForm(call.body.toString()), parseForm(call.target.split('?')[1] ?? '')]),
+        ? body.toString()
+        : JSON.stringify([parseForm(body.toString()), parseForm(call.target.split('?')[1] ?? '')]),
     );
   }
   return { calls: calls.length, signed, distinct: said.size };

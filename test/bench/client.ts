@@ -7,8 +7,7 @@ const SECRET = 'bench-secret-of-thirty-characters';
 /** `client.cpu`, `client.throughput` and `client.dataarts`: what our clients cost beside raw HTTP and the vendors' own. */
 export const clients: Benchmark = async ({ short, progress }) => {
   const calls = short ? 200 : 12_000;
-  // Compiling goes on in the background for so long, of ours as well as of the peers' code.
-  const warmUp = short ? 50 : 8_000;
+  const warmUp = short ? 50 : 2_000;
   const rounds = short ? 1 : 5;
   const server = await startChild('answerer.ts', { secret: SECRET });
   const url = await server.next<string>();

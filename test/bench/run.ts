@@ -5,6 +5,7 @@ import { coldstarts } from './coldstart.ts';
 import { convergences } from './converge.ts';
 import { graphs } from './graph.ts';
 import { manifests } from './manifest.ts';
+import { page } from './page.ts';
 import { passes } from './reconcile.ts';
 import { table } from './table.ts';
 import { webhook } from './webhook.ts';
@@ -18,6 +19,7 @@ const BENCHMARKS: readonly { readonly figures: readonly string[]; readonly run: 
   { figures: ['reconcile.steady', 'reconcile.growth', 'reconcile.memory'], run: passes },
   { figures: ['graph.query'], run: graphs },
   { figures: ['coldstart', 'bundle'], run: coldstarts },
+  { figures: ['page.paint'], run: page },
 ];
 
 const HELP = `npm run bench -- [--only <name>[,<name>]] [--short] [--json]
