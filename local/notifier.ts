@@ -14,6 +14,12 @@ const SWEEP_MS = 1_000;
 
 const AT_ONCE = 32;
 
+/**
+ * Only this process writes here, thousands of files into one folder: each would have the watcher read all of that folder again. What
+ * somebody drops here by hand, the sweep finds.
+ */
+const OWN_PREFIX = 'openlineage/';
+
 interface Waiting {
   readonly key: string;
   readonly id: string;
@@ -73,11 +79,20 @@ export async function startNotifier(
   const watch = await watchFolder(
     bucket,
     ({ key, kind }) => notify(key, kind === 'created' ? 'ObjectCreated:Put' : 'ObjectRemoved:Delete'),
-    { onFailure: (failure) => log.error('the bucket folder is not watched', { reason: failure.message }) },
+    {
+      prefixes: OWNER_PREFIXES.filter((prefix) => prefix !== OWN_PREFIX),
+      onFailure: (failure) => log.error('the bucket folder is not watched', { reason: failure.message }),
+    },
   );
   const sweep = startSweep(services, notify);
+  const unheard = services.onWritten(({ key, etag }) => {
+    if (!key.startsWith(OWN_PREFIX)) return;
+    sweep.note(key, etag);
+    notify(key, etag === undefined ? 'ObjectRemoved:Delete' : 'ObjectCreated:Put');
+  });
   return {
     async close() {
+      unheard();
       await sweep.close();
       await watch.close();
       // What is left, the next start's pass finds.
@@ -116,6 +131,11 @@ function startSweep({ deps, log }: EmbeddedServices, notify: (key: string, event
     }
   })();
   return {
+    /** This has been told of. */
+    note(key: string, etag: string | undefined): void {
+      if (etag === undefined) seen.delete(key);
+      else seen.set(key, etag);
+    },
     async close() {
       closed = true;
       wake();

@@ -5,6 +5,7 @@ import type { QueueHandler } from '../shared/triggers/queue.ts';
 import { invocation } from './invocation.ts';
 
 const TIMEOUT_MS = 60_000;
+/** As many share commits and syncs: with fewer, each message pays for its own. */
 const AT_ONCE = 32;
 const POLL_MS = 40;
 /** After a queue that could not be read or written (a full disk): it is asked again, less often. */

@@ -10,6 +10,7 @@ import { sqliteLedger } from './ledger/sqlite.ts';
 import { openSqliteFile } from './ledger/sqlite-file.ts';
 import { versioned } from './ledger/versioned.ts';
 import { createLog } from './log.ts';
+import { announcing, type Written } from './manifests/announcing.ts';
 import { folderManifests } from './manifests/folder.ts';
 import { silentMetrics } from './metrics.ts';
 import { sqliteQueue } from './queue/sqlite.ts';
@@ -37,7 +38,10 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
   const stored = sqliteLedger(file);
   const ledger = versioned(spilling(stored));
   const queue = sqliteQueue(file, { now: Date.now, maxAttempts: MAX_ATTEMPTS });
-  const manifests = folderManifests(bucket);
+  const listeners = new Set<(written: Written) => void>();
+  const manifests = announcing(folderManifests(bucket), (written) => {
+    for (const tell of listeners) tell(written);
+  });
   const secrets = cachedSecrets(fileSecrets(join(dataDir, 'secrets')), {
     ttlMs: SECRETS_TTL_MS,
     refreshEveryMs: SECRETS_REFRESH_MS,
@@ -92,6 +96,10 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
     ledger: stored,
     queue,
     bucket,
+    onWritten(tell) {
+      listeners.add(tell);
+      return () => listeners.delete(tell);
+    },
     async close() {
       await file.close();
     },

@@ -2,6 +2,7 @@ import type { ConvergeDeps } from './converge/deps.ts';
 import { Failure } from './core/failure.ts';
 import type { SqliteLedger } from './ledger/sqlite.ts';
 import type { Log } from './log.ts';
+import type { Written } from './manifests/announcing.ts';
 import type { Metrics } from './metrics.ts';
 import type { Parse } from './parse.ts';
 import type { Queue } from './queue/queue.ts';
@@ -26,6 +27,8 @@ export interface EmbeddedServices extends Services {
   readonly queue: SqliteQueue;
   /** Folder that plays the bucket. */
   readonly bucket: string;
+  /** Tells of every object that this process writes or removes; the answer ends that. */
+  onWritten(tell: (written: Written) => void): () => void;
   close(): Promise<void>;
 }
 

@@ -80,7 +80,7 @@ async function round(work: Work): Promise<Converged | 'again'> {
   if (!row && !head) return { kind: 'absent' };
   const seen = goalHash(head?.etag, naming, targets, deps.settings.deployment);
   if (!mine && isSettled(state, seen, { now: deps.now(), askedAt: request.askedAt })) return { kind: 'unchanged' };
-  if (leased && row) return (await markDirty(state, row, deps)) ? { kind: 'busy' } : 'again';
+  if (leased && row) return (await markDirty(state, row, work)) ? { kind: 'busy' } : 'again';
 
   const desired = head ? await desiredOf(owner, naming, targets, deps) : ({ kind: 'absent' } as const);
   if (head && desired.kind === 'absent') return 'again';
@@ -109,6 +109,7 @@ async function round(work: Work): Promise<Converged | 'again'> {
     lease: { token: work.token, until: work.leaseUntil },
     units: await save(new Set([...decision.known, ...decision.claims.keys()]), work),
     goal: { hash, since },
+    ...askedFor(state, request),
   };
   const aheadRow = ownerRow(ahead, deps);
   if (!(await commit(deps.ledger, aheadRow, row?.rev ?? null))) return 'again';
@@ -118,7 +119,8 @@ async function round(work: Work): Promise<Converged | 'again'> {
   if (state.goal?.hash !== hash) await announce(owner, decision, deps);
 
   work.doubtful = true;
-  const results = await settleUnits(decision, work, state.hash === hash ? undefined : since);
+  const hopes = { askedAt: ahead.asked, editedAt: state.hash === hash ? undefined : since };
+  const results = await settleUnits(decision, work, hopes);
   work.doubtful = results.some((each) => each.open && !each.claimed && !each.open.busy);
   return finish({ work, row: aheadRow, state: ahead, hash, etag, desired, decision, results, targets });
 }
@@ -134,12 +136,19 @@ async function isExpected(decided: Omit<Decided, 'units'>, expect: Expected, dep
  * The holder's last write fails on the new rev, and it looks again. It may be dead: the first to find it at work leaves a
  * message that comes when its lease has ended.
  */
-async function markDirty(state: OwnerState, row: Row, deps: ConvergeDeps): Promise<boolean> {
+async function markDirty(known: OwnerState, row: Row, { deps, request }: Work): Promise<boolean> {
+  const state = { ...known, ...askedFor(known, request) };
   const { lease, owner } = state;
-  if (!lease || state.watched === lease.token) return commit(deps.ledger, { ...row, rev: deps.id() }, row.rev);
+  if (!lease || state.watched === lease.token) return commit(deps.ledger, ownerRow(state, deps), row.rev);
   const delayMs = Math.min(MAX_DELAY_MS, lease.until - deps.now() + 2 * deps.settings.clockSkewMs);
   await deps.queue.send({ kind: 'converge', owner }, { delayMs });
   return commit(deps.ledger, ownerRow({ ...state, watched: lease.token }, deps), row.rev);
+}
+
+/** Of what persons asked for, what they asked last. */
+function askedFor({ asked }: OwnerState, { askedAt }: ConvergeRequest): Pick<OwnerState, 'asked'> {
+  if (asked === undefined && askedAt === undefined) return {};
+  return { asked: Math.max(asked ?? 0, askedAt ?? 0) };
 }
 
 /** The object is gone: unless a person asked for it, the withdrawal is judged together with others that vanish. */

@@ -83,6 +83,7 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
       awaited: _a,
       adopt: _ours,
       unknownSince: _u,
+      asked: _done,
       ...calm
     } = common;
     const since = oldestUnknown(status.edges);

@@ -26,6 +26,8 @@ export interface OwnerState {
   readonly outcomes?: Readonly<Record<string, number>>;
   /** Since when (epoch ms) the first of its unknown edges is unknown, when last settled; absent: none is. */
   readonly unknownSince?: number;
+  /** When (epoch ms) a person asked for what is not done yet: whoever goes on with it tries again what was refused before. */
+  readonly asked?: number;
   /** When (epoch ms) the first of what a vendor refuses is tried again; absent: nothing is refused. */
   readonly again?: number;
   /** Targets that could not be used when last settled: meeting them again is no first contact. */

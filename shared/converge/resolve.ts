@@ -26,8 +26,10 @@ export async function resolveUnknown(id: string, found: Found, deps: ConvergeDep
       const when = new Date(last).toISOString();
       throw new Failure('conflict', `the call may still be carried out until ${when}; look again after that`);
     }
-    if (!(await commit(deps.ledger, unitRow(resolved(state, found, deps.now()), deps), row.rev))) continue;
     const owners = Object.keys(state.claims);
+    // Before, too: a death in between leaves them unsettled.
+    for (const owner of owners) await nudge(owner, deps);
+    if (!(await commit(deps.ledger, unitRow(resolved(state, found, deps.now()), deps), row.rev))) continue;
     for (const owner of owners) await nudge(owner, deps);
     return owners;
   }

@@ -9,11 +9,16 @@ import { unitKey } from './unit-row.ts';
 import type { Work } from './work.ts';
 
 /**
- * Claims first, then withdrawals; targets side by side, so that a slow one delays no other. `editedAt`: since when what is applied is
- * another goal than the one that was settled last (epoch ms).
+ * Claims first, then withdrawals; targets side by side, so that a slow one delays no other. `askedAt`: when a person
+ * asked for it; `editedAt`: since when what is applied is another goal than the one that was settled last (epoch ms).
  */
-export async function settleUnits(decision: Decision, work: Work, editedAt?: number): Promise<UnitResult[]> {
+export async function settleUnits(
+  decision: Decision,
+  work: Work,
+  { askedAt, editedAt }: { readonly askedAt?: number | undefined; readonly editedAt?: number | undefined } = {},
+): Promise<UnitResult[]> {
   const { deps, request } = work;
+  const begun = deps.now();
   const context: UnitContext = {
     deps,
     token: work.token,
@@ -21,8 +26,9 @@ export async function settleUnits(decision: Decision, work: Work, editedAt?: num
     deadlineMs: request.deadlineMs,
     shut: new Map(),
     circuits: new Map(),
-    ...(request.askedAt === undefined ? {} : { askedAt: request.askedAt }),
-    ...(editedAt === undefined ? {} : { editedAt }),
+    // Told by another clock they may be in the future: what is refused from now on is not tried again for them.
+    ...(askedAt === undefined ? {} : { askedAt: Math.min(askedAt, begun) }),
+    ...(editedAt === undefined ? {} : { editedAt: Math.min(editedAt, begun) }),
   };
   const { claims, withdrawals, leftovers } = tasksOf(decision, request.owner);
   const byTarget = new Map<Target, { first: UnitTask[]; last: UnitTask[] }>();

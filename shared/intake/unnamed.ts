@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import { commit } from '../converge/commit.ts';
 import { digest } from '../core/digest.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -33,6 +34,7 @@ export interface UnnamedPage {
 
 const INDEX = 'ol-unnamed';
 const KEEP_DAYS = 90;
+const AT_ONCE = 8;
 
 const DAY_MS = 86_400_000;
 
@@ -50,10 +52,14 @@ export async function noteUnnamed(
   try {
     const { naming } = await deps.naming();
     const vendors = await registering(services);
-    for (const dataset of datasets) {
-      const missing = unknownAt(dataset, vendors, naming ?? NO_NAMING);
-      if (missing.length > 0) await note(dataset, { vendors: missing, owner, again }, services);
-    }
+    await pMap(
+      datasets,
+      async (dataset) => {
+        const missing = unknownAt(dataset, vendors, naming ?? NO_NAMING);
+        if (missing.length > 0) await note(dataset, { vendors: missing, owner, again }, services);
+      },
+      { concurrency: AT_ONCE },
+    );
   } catch (thrown) {
     log.warn('unnamed datasets were not noted', { reason: thrown instanceof Error ? thrown.message : String(thrown) });
   }

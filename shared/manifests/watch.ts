@@ -22,6 +22,8 @@ export interface WatchOptions {
   readonly onFailure?: (failure: Failure) => void;
   /** Editors write, rename and touch in bursts: how long one is waited out, so that it gives one hint per object. Default 50. */
   readonly burstMs?: number;
+  /** Of the owner prefixes, those that are watched; all by default. */
+  readonly prefixes?: readonly string[];
 }
 
 const NAMING = 'naming.yaml';
@@ -36,6 +38,7 @@ export async function watchFolder(
   options: WatchOptions = {},
 ): Promise<FolderWatch> {
   const rootPath = resolve(root);
+  const prefixes = options.prefixes ?? OWNER_PREFIXES;
   try {
     for (const prefix of OWNER_PREFIXES) await mkdir(join(rootPath, prefix), { recursive: true });
   } catch (thrown) {
@@ -44,7 +47,7 @@ export async function watchFolder(
 
   const bursts = new Map<string, NodeJS.Timeout>();
   const announce = (path: string): void => {
-    const key = keyOf(rootPath, path);
+    const key = keyOf(rootPath, path, prefixes);
     if (key === undefined || bursts.has(key)) return;
     bursts.set(
       key,
@@ -63,7 +66,7 @@ export async function watchFolder(
     ignoreInitial: true,
     followSymlinks: false,
     atomic: false,
-    ignored: (path) => resolve(path) !== rootPath && keyOf(rootPath, path) === undefined,
+    ignored: (path) => resolve(path) !== rootPath && keyOf(rootPath, path, prefixes) === undefined,
   });
   let closed = false;
   watcher.on('add', announce).on('change', announce).on('unlink', announce);
@@ -80,10 +83,10 @@ export async function watchFolder(
 }
 
 /** The key at a path; undefined for paths outside the prefixes and for droppings. Folders have keys here, too. */
-function keyOf(root: string, path: string): string | undefined {
+function keyOf(root: string, path: string, prefixes: readonly string[]): string | undefined {
   const names = relative(root, path).split(sep);
   const [first] = names;
-  const ours = OWNER_PREFIXES.includes(`${first}/`) || (first === NAMING && names.length === 1);
+  const ours = prefixes.includes(`${first}/`) || (first === NAMING && names.length === 1);
   if (!ours) return undefined;
   const segments = names.map(segmentOf);
   return segments.includes(undefined) ? undefined : segments.join('/');

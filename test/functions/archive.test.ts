@@ -130,6 +130,57 @@ describe('no event is lost, and none stands in two batches', () => {
   });
 });
 
+describe('a slice that another run has begun', () => {
+  it('is not put into smaller ones when its batch is there, although there is no time', async () => {
+    const at = archiveMachine(4);
+    const dying = at.process({
+      async before(what) {
+        if (what === 'manifests.delete') throw new Killed();
+      },
+    });
+    await expect(putTogether(WINDOW, dying, NO_DEADLINE, LIMITS)).rejects.toThrow(Killed);
+    expect([at.left().length, at.batches().length]).toEqual([4, 1]);
+    await putTogether(WINDOW, at.process({}, { now: () => 10_000 }), 10_000, LIMITS);
+    await at.drain(at.process());
+    expect([at.left(), at.archived()]).toEqual([[], [...at.lines].sort()]);
+  });
+
+  it('is not put together again from what that run, which still lives, has left of it', async () => {
+    const at = archiveMachine(4);
+    let resume = () => {};
+    const resumed = new Promise<void>((done) => {
+      resume = done;
+    });
+    let paused = () => {};
+    const atPut = new Promise<void>((done) => {
+      paused = done;
+    });
+    let removed = 0;
+    const slow = at.process({
+      async before(what) {
+        if (what === 'manifests.put') {
+          paused();
+          await resumed;
+        }
+        if (what !== 'manifests.delete') return;
+        removed += 1;
+        if (removed > 2) throw new Killed();
+      },
+    });
+    const first = putTogether(WINDOW, slow, NO_DEADLINE, LIMITS).catch(() => {});
+    await atPut;
+    const second = at.process({
+      async before(what) {
+        if (what !== 'manifests.get') return;
+        resume();
+        await first;
+      },
+    });
+    await putTogether(WINDOW, second, NO_DEADLINE, LIMITS);
+    expect([at.left(), at.batches().length, at.archived()]).toEqual([[], 1, [...at.lines].sort()]);
+  });
+});
+
 async function dead(yes: boolean): Promise<void> {
   if (yes) throw new Killed();
 }

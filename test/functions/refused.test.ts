@@ -198,6 +198,26 @@ describe('a withdrawal that was refused', () => {
     expect((await here.status(OWNER)).counts).toMatchObject({ failed: 1 });
   });
 
+  it('is tried again when a person asks while another convergence is at work, which is told of it', async () => {
+    const here = world();
+    await here.refused();
+    here.state.now += 1_000;
+    await here.put(OWNER, bare(['a', 'b'], ['e', 'f']));
+    const { put } = here.deps.manifests;
+    const asked: unknown[] = [];
+    // It was refused again by now, and is about to be settled.
+    here.deps.manifests.put = async (key, ...rest) => {
+      here.state.now += 1_000;
+      if (asked.length === 0) asked.push(await here.ask());
+      here.state.now += 1_000;
+      return put(key, ...rest);
+    };
+    await here.run(OWNER);
+    expect(here.calls().filter((call) => call === 'delete c>d')).toHaveLength(2);
+    expect(asked).toEqual([{ kind: 'busy' }]);
+    expect(await here.row()).not.toHaveProperty('asked');
+  });
+
   it('counts as registered again, without a call, when it is declared again', async () => {
     const here = world();
     await here.refused();

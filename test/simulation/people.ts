@@ -17,7 +17,17 @@ const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => `manifests/${nam
 /** How often people and the platform do what. */
 const COMMON = { edit: 14, flap: 2, remove: 4, back: 3, rename: 2, unparsable: 2, group: 2, stale: 2, sweep: 1 };
 /** Where no message brings the work about, or what changes sends none. */
-const NOT_DURABLE = { explicit: 2, release: 3, pass: 3, configure: 3, request: 2, verify: 3, resolve: 2, naming: 3 };
+const NOT_DURABLE = {
+  explicit: 2,
+  release: 3,
+  pass: 3,
+  configure: 3,
+  request: 2,
+  verify: 3,
+  resolve: 2,
+  naming: 3,
+  ask: 1,
+};
 const NOT_DURABLE_NONE = {
   explicit: 0,
   release: 0,
@@ -27,11 +37,12 @@ const NOT_DURABLE_NONE = {
   verify: 0,
   resolve: 0,
   naming: 0,
+  ask: 0,
 };
 const TAMPERING = { tamper: 5 };
 const NO_TAMPERING = { tamper: 0 };
-const REFUSING = { refuse: 4, ask: 2 };
-const NOT_REFUSING = { refuse: 0, ask: 0 };
+const REFUSING = { refuse: 4 };
+const NOT_REFUSING = { refuse: 0 };
 type Act = keyof typeof COMMON | keyof typeof NOT_DURABLE | keyof typeof TAMPERING | keyof typeof REFUSING;
 
 /** A verification pass; where others change nothing, it must find nothing. */

@@ -95,5 +95,6 @@ export function profileOf(random: Random): Profile {
   };
   // What it refuses is not read back, and who cannot look back finds nothing out.
   const sloppy = profile.look && profile.badShare === 0 && random.chance(0.3);
-  return { ...profile, sloppy, refusing: random.chance(0.15) };
+  // What is refused in the middle of a change is not read back: verification finds out.
+  return { ...profile, sloppy, refusing: random.chance(0.18) && !sloppy };
 }

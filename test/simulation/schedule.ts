@@ -93,8 +93,11 @@ async function untilTakenBack(world: World, people: People): Promise<void> {
   if (!world.profile.refusing) return;
   checkRefused(world);
   world.refuses = false;
-  if (world.random.chance(0.5)) people.ask();
-  else await world.clock.sleep(REFUSED_AGAIN_MS + 60_000);
+  if (world.random.chance(0.5)) {
+    // Not within the skew of two clocks: who asks then may be taken to have asked before.
+    await world.clock.sleep(30_000);
+    people.ask();
+  } else await world.clock.sleep(REFUSED_AGAIN_MS + 60_000);
   await untilQuiet(world);
 }
 
@@ -120,8 +123,8 @@ async function quietPass(world: World): Promise<boolean> {
 async function untilVerified(world: World): Promise<void> {
   for (let pass = 0; pass < PASSES_AT_MOST; pass += 1) {
     let found: VerifiedPass | undefined;
-    // What is outstanding cannot arrive any more.
-    await world.clock.sleep(400_000);
+    // What is outstanding cannot arrive any more; what was given up in vain is tried again a day later.
+    await world.clock.sleep(pass === 3 ? REFUSED_AGAIN_MS : 400_000);
     world.start(async ({ deps }, deadlineMs) => {
       found = await verified(world, deps, { deadlineMs, deep: true, heal: world.profile.tampering, prune: true });
     });

@@ -1,4 +1,4 @@
-import { columnsOf as partsOf } from '../../shared/core/claims.ts';
+import { columnsOf as partsOf, wish } from '../../shared/core/claims.ts';
 import type { ColumnEdge } from '../../shared/core/edge.ts';
 import { decodeUnit, type UnitState } from '../../shared/core/unit-state.ts';
 import type { Row } from '../../shared/ledger/ledger.ts';
@@ -62,6 +62,10 @@ export class Watch {
         // Somebody else who wants a column with the other direct flag makes it go and come again.
         const others = Object.entries(state?.claims ?? {}).filter(([owner]) => !guard.owners.has(owner));
         const declared = new Set(others.flatMap(([, claim]) => partsOf(state as UnitState, claim.mask).map(nameOf)));
+        // So do the held ones themselves, when that was refused before they vanished and is made up for.
+        for (const part of state ? partsOf(state, wish(state).mask) : []) {
+          if (columnsOf(call).get(nameOf(part)) === !part.direct) declared.add(nameOf(part));
+        }
         const gone = [...columnsOf(call)].some(
           ([each, direct]) => columns.has(`${each} ${direct}`) && !declared.has(each),
         );
