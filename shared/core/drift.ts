@@ -1,4 +1,4 @@
-import { columnsOf, leftover, notOurs, wish } from './claims.ts';
+import { columnsOf, leftover, notOurs, twinsOf, wish } from './claims.ts';
 import type { ColumnEdge } from './edge.ts';
 import { EDGE, has, type Mask, maskOf, NONE, without } from './mask.ts';
 import { pairKey } from './parts.ts';
@@ -53,7 +53,9 @@ export function driftOf(state: UnitState, seen: Seen, provedBefore: number): Dri
   const known = new Set(
     columnsOf(state, state.shown | state.maybe | wanted | (state.foreign ?? NONE) | (state.past ?? NONE)).map(pairKey),
   );
-  const past = without(state.past ?? NONE, wanted | state.shown | state.maybe);
+  // Reads do not tell the direct flag: what may be there with the other one is no return of it.
+  const expected = wanted | state.shown | state.maybe;
+  const past = without(state.past ?? NONE, expected | (state.past === undefined ? NONE : twinsOf(state, expected)));
   return {
     missing: without(state.shown, there),
     returned: without(past, notOurs(state, past)) & there,

@@ -46,5 +46,5 @@ export function refusedReason(state: UnitState): string {
   if (leftover(state) === NONE) return said;
   const left =
     wish(state).mask === NONE ? 'Nobody declares it any more' : 'Some of its columns are not declared any more';
-  return `${said.replace(/[.\s]+$/, '')}. ${left}, but ${state.target} may still show it. ${AGAIN}, or when the manifest changes; or remove it there by hand.`;
+  return `${said.trimEnd().replace(/\.$/, '')}. ${left}, but ${state.target} may still show it. ${AGAIN}, or when the manifest changes; or remove it there by hand.`;
 }

@@ -1,3 +1,4 @@
+/// <reference path="./undici-agent.d.ts" />
 import { rootCertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import Agent from 'undici/lib/dispatcher/agent.js';
