@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { type DocumentFormat, MAX_BYTES, MAX_DEPTH, parseDocument } from '../../shared/core/document.ts';
 import { formatPath } from '../../shared/core/position.ts';
+import { cpuMs } from './cpu-time.ts';
 import { bytesOf } from './sample-blocks.ts';
 
 const parse = (content: string, format: DocumentFormat = 'yaml') => parseDocument(bytesOf(content), format);
@@ -152,25 +153,25 @@ describe('hostile documents end soon', () => {
     ['json', 'values', filling('[1],', 'json').replace(/^/, '[')],
     ['json', 'long text', filling('"', 'json')],
   ] as const)('%s: %s', (format, _, content) => {
-    const before = performance.now();
+    const before = cpuMs();
     expect(parse(content, format).problems.length).toBeGreaterThan(0);
-    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(cpuMs() - before).toBeLessThan(2_000);
   });
 
   test('many keys in one map take linear time', () => {
     const keys = (count: number) => Array.from({ length: count }, (_, at) => `k${at}: 1\n`).join('');
-    const before = performance.now();
+    const before = cpuMs();
     expect(parse(keys(60_000)).problems).toEqual([]);
-    expect(performance.now() - before).toBeLessThan(5_000);
+    expect(cpuMs() - before).toBeLessThan(5_000);
   });
 
   test('5 MiB of JSON', () => {
     const entry = (at: number) => `{"from":["a${at}","b"],"to":"c${at}","columns":{"x":"a${at}.z"}}`;
     const content = `[${Array.from({ length: 80_000 }, (_, at) => entry(at)).join(',')}]`;
     expect(content.length).toBeGreaterThan(4_500_000);
-    const before = performance.now();
+    const before = cpuMs();
     expect(parse(content, 'json').problems).toEqual([]);
-    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(cpuMs() - before).toBeLessThan(2_000);
   });
 });
 

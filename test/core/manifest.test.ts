@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Problem } from '../../shared/core/edge.ts';
 import { type DocumentFormat, parseManifest } from '../../shared/core/manifest.ts';
 import { MAX_PROBLEMS } from '../../shared/core/problems.ts';
+import { cpuMs } from './cpu-time.ts';
 import { bytesOf, sampleBlocks } from './sample-blocks.ts';
 
 function problemsOf(content: string, format: DocumentFormat = 'yaml'): readonly Problem[] {
@@ -486,9 +487,9 @@ lineage:
     ['targets', () => JSON.stringify({ version: 1, targets: Array(900_000).fill('a'), lineage: [] })],
   ])('a document full of wrong %s ends soon', (_, content) => {
     const text = content();
-    const before = performance.now();
+    const before = cpuMs();
     expect(problemsOf(text, 'json').length).toBeGreaterThan(0);
-    expect(performance.now() - before).toBeLessThan(4_000);
+    expect(cpuMs() - before).toBeLessThan(4_000);
   });
 
   test('thousands of problems are cut', () => {

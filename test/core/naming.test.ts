@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Dataset } from '../../shared/core/dataset.ts';
 import { nameDataset, parseNaming } from '../../shared/core/naming.ts';
 import { compilePattern, matchPattern } from '../../shared/core/pattern.ts';
+import { cpuMs } from './cpu-time.ts';
 import { bytesOf, sampleBlocks } from './sample-blocks.ts';
 
 const parse = (content: string) => parseNaming(bytesOf(content), sampleBlocks);
@@ -65,10 +66,10 @@ describe('patterns', () => {
   });
 
   test('take linear time where backtracking would not end', () => {
-    const before = performance.now();
+    const before = cpuMs();
     expect(match(`${'*a'.repeat(20)}*b`, 'a'.repeat(2_000))).toBeUndefined();
     expect(match(`{a}${'x{b}x{c}x{d}x{e}x{f}'}y`, `${'x'.repeat(2_000)}zy`)).toBeDefined();
-    expect(performance.now() - before).toBeLessThan(200);
+    expect(cpuMs() - before).toBeLessThan(200);
   });
 });
 

@@ -6,6 +6,7 @@ import { type DocumentFormat, parseManifest } from '../../shared/core/manifest.t
 import { type Naming, NO_NAMING, parseNaming } from '../../shared/core/naming.ts';
 import { resolveManifest } from '../../shared/core/resolve.ts';
 import { ruleOptions } from '../../shared/core/rule-options.ts';
+import { cpuMs } from './cpu-time.ts';
 import { bytesOf, sampleBlocks } from './sample-blocks.ts';
 
 function declare(content: string, naming: Naming = NO_NAMING, format: DocumentFormat = 'yaml'): Declaration {
@@ -301,9 +302,9 @@ test('10,000 entries with 100,000 pairs resolve in well under a second', () => {
   const naming = rules(
     '  - match: { namespace: "hive://*", name: "{database}.{table}" }\n    dataphin: { guid: "{database}.{table}" }\n',
   );
-  const before = performance.now();
+  const before = cpuMs();
   const { entries } = resolveManifest(parsed.manifest, naming);
-  expect(performance.now() - before).toBeLessThan(1_500);
+  expect(cpuMs() - before).toBeLessThan(1_500);
   expect(entries.flatMap(({ columns }) => columns)).toHaveLength(100_000);
 });
 
@@ -313,9 +314,9 @@ test('many entries that become one take linear time', () => {
     to: { namespace: 'n', name: 'y' },
     columns: Object.fromEntries(Array.from({ length: 10 }, (__, column) => [`c${at}_${column}`, 's'])),
   }));
-  const before = performance.now();
+  const before = cpuMs();
   const { entries } = declare(JSON.stringify({ version: 1, lineage }), NO_NAMING, 'json');
-  expect(performance.now() - before).toBeLessThan(4_000);
+  expect(cpuMs() - before).toBeLessThan(4_000);
   expect(entries.map(({ columns }) => columns.length)).toEqual([100_000]);
 });
 

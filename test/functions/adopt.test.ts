@@ -119,6 +119,8 @@ describe('npm run adopt', () => {
     await here.drop('manifests/a.json', manifest([['a', 'b']], { targets: BOTH }));
     await here.statusWhen('manifests/a.json', (each) => each.state === 'converged');
     expect([...(await here.writes('dataphin')), ...(await here.writes('dataarts'))]).toEqual([]);
+    const settled = async () => (await deps.ledger.get('owner/manifests/a.json'))?.body['settled'] === true;
+    await until(settled);
     // Only that time: what comes later is sent.
     await here.drop(
       'manifests/a.json',
