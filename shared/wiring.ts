@@ -1,5 +1,4 @@
 import type { ConvergeDeps } from './converge/deps.ts';
-import { Failure } from './core/failure.ts';
 import type { SqliteLedger } from './ledger/sqlite.ts';
 import type { Log } from './log.ts';
 import type { Written } from './manifests/announcing.ts';
@@ -43,11 +42,7 @@ export interface EmbeddedOptions {
 
 /** Ledger, queue, bucket and secrets under DATA_DIR (wiring-embedded.ts). */
 export async function embeddedServices(settings: Settings, options: EmbeddedOptions = {}): Promise<EmbeddedServices> {
-  const embedded = await import('./wiring-embedded.ts').catch((thrown: unknown) => {
-    // Packaged for AWS without it.
-    const message = 'This package keeps everything in AWS: set TABLE, BUCKET and QUEUE_URL.';
-    throw new Failure('invalid', message, { cause: thrown });
-  });
+  const embedded = await import('./wiring-embedded.ts');
   return embedded.embeddedServices(settings, options);
 }
 

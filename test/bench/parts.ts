@@ -17,8 +17,8 @@ const OPTIONS: BuildOptions & { readonly write: false } = {
 
 function esbuildSettings(): BuildOptions {
   const file = parseDocument(readFileSync(join(root, 'serverless.yml'), 'utf8'), { logLevel: 'error' });
-  const { exclude: external, skipRebuild: _, ...settings } = (file.getIn(['custom', 'esbuild']) as YAMLMap).toJS(file);
-  return { ...settings, external };
+  const { skipRebuild: _, ...settings } = (file.getIn(['custom', 'esbuild']) as YAMLMap).toJS(file);
+  return settings;
 }
 
 /** What an entry cannot do without: AWS SDK clients with the commands it sends, undici, zod. */
