@@ -96,10 +96,12 @@ export function believing(state: UnitState, drift: Drift, options: { readonly pr
 }
 
 const TRIES = 2;
+/** The edge itself has one more: somebody may take its last columns before us, and then a call with these leaves it bare. */
+const BARE_TRIES = 3;
 
 /**
- * After the calls of one change: nothing more to prove, or what is missing is sent again and what is still there is taken away again, once;
- * then the vendor does not do it. `keep`: nothing may be taken away now.
+ * After the calls of one change: nothing more to prove, or what is missing is sent again and what is still there is taken away again, once
+ * (a bare edge twice); then the vendor does not do it. `keep`: nothing may be taken away now.
  */
 export function readBack(
   state: UnitState,
@@ -115,7 +117,9 @@ export function readBack(
   const drift = { missing, returned: NONE, lost: [], foreign: [], unshown: NONE };
   const believed = believing(proved, drift, { prune: false });
   const next = { ...believed, shown: believed.shown | still };
-  if (unproved + 1 < TRIES) return { ...next, unproved: unproved + 1, taken };
+  const times = unproved + 1;
+  const bare = missing === NONE && still === EDGE;
+  if (times < (bare ? BARE_TRIES : TRIES)) return { ...next, unproved: times, taken };
   const message = `${unkept(state, missing, still)} ${wish(state).mask === NONE ? REMOVE : AGAIN}`;
   return refusedBy(dropped(next), { kind: UNSHOWN, message, at });
 }

@@ -323,6 +323,30 @@ describe('an edge that is withdrawn is read back at Dataphin', () => {
     expect(never.at.calls.filter((call) => call.startsWith('delete'))).toHaveLength(2);
   });
 
+  it('and without columns, when others took these before our second try; not for ever', async () => {
+    const here = dataphin((call, times) => {
+      if (times === 2) here.at.columns.clear();
+      return call === 'delete 1 cascade';
+    });
+    await here.declared(some('x'));
+    await here.dropEdge();
+    expect(await here.run(OWNER)).toMatchObject({ status: { state: 'converged' } });
+    const tries = ['delete 1 cascade', 'present', 'delete 1 cascade', 'present'];
+    expect(here.at).toMatchObject({ edge: false, calls: [...tries, 'delete 0 cascade', 'present'] });
+
+    const never = dataphin((call) => call.startsWith('delete'));
+    await never.declared(some('x'));
+    never.at.columns.clear();
+    await never.dropEdge();
+    await never.run(OWNER);
+    expect((await never.status(OWNER)).edges[0]?.reason).toMatch(/still shows the edge/);
+    expect(never.at.calls.filter((call) => call.startsWith('delete'))).toEqual([
+      'delete 1 cascade',
+      'delete 0 cascade',
+      'delete 0 cascade',
+    ]);
+  });
+
   it('and stays with the columns of others', async () => {
     const here = dataphin();
     await here.declared(some('x'));

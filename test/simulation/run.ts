@@ -41,7 +41,7 @@ if (values.seed !== undefined) {
     if (outcome.violations.length > 0) {
       wrong += 1;
       console.log(
-        `seed ${outcome.seed}: ${outcome.violations[0]}  (replay: node test/simulation/run.ts --seed ${outcome.seed} --trace)`,
+        `seed ${outcome.seed}: ${outcome.violations[0]}  (replay: npm run simulate -- --seed ${outcome.seed} --trace)`,
       );
     }
     if (ran % 1_000 === 0)
