@@ -1,10 +1,11 @@
 import { type AdoptedEdges, expectAdoption, ownUnits } from '../../shared/converge/adopt.ts';
 import { converge } from '../../shared/converge/converge.ts';
-import { assumedTargets } from '../../shared/converge/lost-ledger.ts';
+import { mapped } from '../../shared/converge/desired.ts';
 import type { Problem } from '../../shared/core/edge.ts';
 import { asFailure, Failure } from '../../shared/core/failure.ts';
 import type { Manifest } from '../../shared/core/manifest.ts';
 import { formatOf, isOwnerKey } from '../../shared/core/owner-key.ts';
+import { resolveManifest } from '../../shared/core/resolve.ts';
 import { foreignKeys } from '../../shared/core/written-keys.ts';
 import { parse } from '../../shared/parse.ts';
 import type { Services } from '../../shared/wiring.ts';
@@ -53,17 +54,20 @@ export async function adoptManifest(
   const foreign = foreignKeys(owner, parsed.manifest);
   if (foreign.length > 0) return { problems: foreign };
   await check(parsed.manifest);
-  const [unusable] = (await deps.targets()).problems.filter((each) => each.registers);
+  const [{ naming, problems = [] }, targets] = await Promise.all([deps.naming(), deps.targets()]);
+  if (naming === undefined)
+    return { problems: problems.map((each) => ({ ...each, path: `naming.yaml: ${each.path}` })) };
+  const [unusable] = targets.problems.filter((each) => each.registers);
   if (unusable) {
     const why = `nothing was adopted, because ${unusable.target} cannot be used: ${unusable.message}`;
     throw new Failure('conflict', why);
   }
+  const declared = mapped(resolveManifest(parsed.manifest, naming), targets, deps.settings.deployment);
   const since = deps.now();
-  const token = await expectAdoption(owner, deadlineMs, deps);
+  const token = await expectAdoption(owner, new Set(declared.units.keys()), deadlineMs, deps);
   await deps.manifests.put(owner, bytes, formatOf(owner) === 'json' ? 'application/json' : 'application/yaml');
-  const targets = async () => assumedTargets(await services.deps.targets());
   const failures: { owner: string; reason: string }[] = [];
-  const kind = await converge({ owner, deadlineMs, token }, { ...deps, targets }).then(
+  const kind = await converge({ owner, deadlineMs, token }, deps).then(
     (outcome) => outcome.kind,
     (thrown: unknown) => {
       failures.push({ owner, reason: asFailure(thrown).message });

@@ -2,11 +2,12 @@ import { twinsOf } from '../core/claims.ts';
 import { Failure } from '../core/failure.ts';
 import { EDGE, has, type Mask, NONE, positions, without } from '../core/mask.ts';
 import { decodeUnit, type UnitState } from '../core/unit-state.ts';
-import { loadIds } from '../ledger/id-set.ts';
+import { type ChunkCache, dropIds, loadIds, saveIds } from '../ledger/id-set.ts';
 import { commit } from './commit.ts';
-import type { ConvergeDeps } from './deps.ts';
-import { ADOPTED } from './lost-ledger.ts';
-import { decodeOwner, encodeOwner, newOwner, ownerKey } from './owner.ts';
+import type { ConvergeDeps, Target } from './deps.ts';
+import type { Desired } from './desired.ts';
+import { ADOPTED, assumedTarget } from './lost-ledger.ts';
+import { decodeOwner, encodeOwner, newOwner, type OwnerState, ownerKey } from './owner.ts';
 import { unitKey, unitRow } from './unit-row.ts';
 
 /** What adopting an owner came to at one target, in edges (pairs of tables). */
@@ -26,23 +27,53 @@ export interface AdoptedEdges {
 }
 
 /**
- * Takes an owner's lease and writes down that its edges exist already, before its manifest is stored: whoever converges it first, even
- * after a crash, counts them as registered. Gives the lease's token, for that convergence. Throws `Failure` `conflict` while somebody
- * is at work on the owner.
+ * Takes an owner's lease and writes down that these units exist already, before its manifest is stored: whoever converges it first, even
+ * after a crash, counts them as registered, and no others that another manifest in its place declares. Gives the lease's token, for that
+ * convergence. Throws `Failure` `conflict` while somebody is at work on the owner.
  */
-export async function expectAdoption(owner: string, deadlineMs: number, deps: ConvergeDeps): Promise<string> {
+export async function expectAdoption(
+  owner: string,
+  units: ReadonlySet<string>,
+  deadlineMs: number,
+  deps: ConvergeDeps,
+): Promise<string> {
   const { clockSkewMs, ledgerTimeoutMs } = deps.settings;
   const token = deps.id();
+  const chunks: ChunkCache = new Map();
+  const adopting = await saveIds(deps.ledger, units, chunks, deps.id);
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const row = await deps.ledger.get(ownerKey(owner));
     const { vanish: _v, ...state } = row ? decodeOwner(row) : newOwner(owner);
     if (state.lease && deps.alive(state.lease)) break;
     const lease = { token, until: deadlineMs + 2 * clockSkewMs + ledgerTimeoutMs };
-    const next = { ...state, lease, adopt: true as const, settled: false };
+    const next = { ...state, lease, adopting, settled: false };
     const marked = { key: ownerKey(owner), rev: deps.id(), ...encodeOwner(next) };
     if (await commit(deps.ledger, marked, row?.rev ?? null)) return token;
   }
+  await dropIds(deps.ledger, chunks, []);
   throw new Failure('conflict', `${owner} is being worked on; try again in a moment`);
+}
+
+/** What is declared, with the units that count as there already at targets that are not called. */
+export async function assuming(
+  desired: Desired,
+  { adopting }: OwnerState,
+  { ledger }: ConvergeDeps,
+  chunks: ChunkCache,
+): Promise<Desired> {
+  if (adopting === undefined || desired.kind !== 'declared') return desired;
+  const there = await loadIds(ledger, adopting, chunks);
+  const targets = new Map<Target, Target>();
+  const assumed = (target: Target): Target => {
+    const known = targets.get(target) ?? assumedTarget(target);
+    targets.set(target, known);
+    return known;
+  };
+  const units = [...desired.units].map(([id, each]) => {
+    const target = there.has(id) ? assumed(each.target) : each.target;
+    return [id, { ...each, target }] as const;
+  });
+  return { ...desired, units: new Map(units) };
 }
 
 /**

@@ -1,12 +1,12 @@
 import type { Row } from '../ledger/ledger.ts';
 import { traced } from '../trace.ts';
+import { assuming } from './adopt.ts';
 import { commit } from './commit.ts';
 import { decide, keepsAll, unitStates } from './decide.ts';
 import type { ConvergeDeps, Targets } from './deps.ts';
 import { desiredOf } from './desired.ts';
 import { isSettled } from './due.ts';
 import { finish } from './finish.ts';
-import { assumedTargets } from './lost-ledger.ts';
 import { decodeOwner, newOwner, type OwnerState, ownerKey } from './owner.ts';
 import { type Decided, decisionDigest } from './owner-digest.ts';
 import { announce, reportLost } from './report.ts';
@@ -66,14 +66,13 @@ async function round(work: Work): Promise<Converged | 'again'> {
     if (!(await deps.ledger.get(ownerKey(owner)))) await reportLost(owner, deps);
     return { kind: 'lost' };
   }
-  const [head, row, naming, configured] = await Promise.all([
+  const [head, row, naming, targets] = await Promise.all([
     deps.manifests.head(owner),
     deps.ledger.get(ownerKey(owner)),
     deps.naming(),
     deps.targets(),
   ]);
   const state = row ? decodeOwner(row) : newOwner(owner);
-  const targets = state.adopt ? assumedTargets(configured) : configured;
   const mine = state.lease?.token === work.token;
   const leased = state.lease !== undefined && !mine && deps.alive(state.lease);
   if (request.ticket !== undefined && state.ticket !== request.ticket && !leased && !mine) return { kind: 'dropped' };
@@ -82,7 +81,8 @@ async function round(work: Work): Promise<Converged | 'again'> {
   if (!mine && isSettled(state, seen, { now: deps.now(), askedAt: request.askedAt })) return { kind: 'unchanged' };
   if (leased && row) return (await markDirty(state, row, work)) ? { kind: 'busy' } : 'again';
 
-  const desired = head ? await desiredOf(owner, naming, targets, deps) : ({ kind: 'absent' } as const);
+  const declared = head ? await desiredOf(owner, naming, targets, deps) : ({ kind: 'absent' } as const);
+  const desired = await assuming(declared, state, deps, work.chunks);
   if (head && desired.kind === 'absent') return 'again';
   // What counts is the content that is applied, which may be newer than the one first seen.
   const etag = desired.kind === 'absent' ? undefined : (desired.etag ?? head?.etag);
@@ -99,10 +99,10 @@ async function round(work: Work): Promise<Converged | 'again'> {
     return { kind: 'differs' };
   }
   const since = state.goal?.hash === hash ? state.goal.since : work.startedAt;
-  const { vanish: _v, judged: _j, queued: _q, nudge: _n, adopt, ...kept } = state;
+  const { vanish: _v, judged: _j, queued: _q, nudge: _n, adopting, ...kept } = state;
   const ahead: OwnerState = {
     ...kept,
-    ...(adopt && desired.kind !== 'absent' ? { adopt } : {}),
+    ...(adopting && desired.kind !== 'absent' ? { adopting } : {}),
     ...(desired.kind === 'absent' && state.vanish ? { vanish: state.vanish } : {}),
     ...(desired.kind === 'absent' && state.judged ? { judged: state.judged } : {}),
     settled: false,

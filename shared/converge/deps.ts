@@ -24,6 +24,8 @@ export interface Target {
   readonly mode?: TargetMode;
   /** It is report-only because the ledger was restored, whatever its mode is. */
   readonly restored?: true;
+  /** It is not called: what is registered counts as there already, on a person's word. */
+  readonly assumed?: true;
   /** What the account allows; absent: no limit. */
   readonly budget?: { readonly callsPerSecond?: number; readonly callsPerDay?: number };
   /** Whether the account takes our credentials; absent: nobody keeps count. */

@@ -81,7 +81,7 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
       claimed: _c,
       goal: _g,
       awaited: _a,
-      adopt: _ours,
+      adopting: _ours,
       unknownSince: _u,
       asked: _done,
       ...calm
@@ -214,5 +214,7 @@ function delayOf(open: readonly UnitResult[], tries: number, deps: ConvergeDeps)
 }
 
 function setsOf(state: OwnerState): StoredIds[] {
-  return [state.units, state.base, state.held?.units, state.allowed, state.left].filter((each) => each !== undefined);
+  return [state.units, state.base, state.held?.units, state.allowed, state.left, state.adopting].filter(
+    (each) => each !== undefined,
+  );
 }

@@ -51,20 +51,14 @@ export function ledgerCheck(ledger: Ledger, manifests: Manifests, id: () => stri
 
 /** The same targets, but every register counts as done without a call, and nothing can be withdrawn. */
 export async function assumed(targets: () => Promise<Targets>): Promise<Targets> {
-  return assumedTargets(await targets());
+  const { list, problems } = await targets();
+  return { list: list.map(assumedTarget), problems };
 }
 
-export function assumedTargets({ list, problems }: Targets): Targets {
+/** One of `assumed`. */
+export function assumedTarget({ circuit: _unused, ...target }: Target): Target {
   const register = async () => ({ receipt: ADOPTED, ambiguous: false });
   // Whatever the vendor shows of it counts as ours: nothing was there before us.
   const present = async () => ({ edge: false, columns: [] });
-  return {
-    list: list.map(
-      ({ circuit: _unused, ...target }): Target => ({
-        ...target,
-        client: target.client.register ? { register, present } : {},
-      }),
-    ),
-    problems,
-  };
+  return { ...target, assumed: true, client: target.client.register ? { register, present } : {} };
 }

@@ -41,8 +41,8 @@ export interface OwnerState {
   readonly vanish?: Vanish;
   /** The object is gone, and what that withdraws has been judged, once and for all, at these accounts. */
   readonly judged?: readonly string[];
-  /** A person says that others have registered what it declares: its first convergence counts it as done, without a call. */
-  readonly adopt?: true;
+  /** A person says that others have registered these units: its next convergence counts them as done, without a call. */
+  readonly adopting?: StoredIds;
   /** A person asked for the removal (HTTP DELETE): never held. */
   readonly explicit?: boolean;
   /** What is being applied and since when; a unit registered since then is news, an older one unchanged. */

@@ -44,7 +44,7 @@ export function changesOf(
     const drifted = drift.byUnit.get(task.id);
     if (drifted && will.verdict === 'unchanged') changes.push(...driftOf(will.state, drifted));
     else if (will.verdict === 'unchanged' || will.verdict === 'gone') unchanged += pairsOf(will.state);
-    else if (state.adopt) changes.push(...edges(task.target, will.state, 'adopt', ADOPTED, will));
+    else if (task.target.assumed) changes.push(...edges(task.target, will.state, 'adopt', ADOPTED, will));
     else changes.push(...edges(task.target, will.state, will.verdict, will.reason, will));
     go(task, will);
   }
@@ -114,7 +114,7 @@ export function changesOf(
 
   function go({ id, target }: UnitTask, will: Foreseen): void {
     shadow.set(id, will.state);
-    if (will.calls > 0 && !state.adopt) calls.set(target.name, (calls.get(target.name) ?? 0) + will.calls);
+    if (will.calls > 0 && !target.assumed) calls.set(target.name, (calls.get(target.name) ?? 0) + will.calls);
   }
 
   function edges(target: Target, unit: UnitState, verdict: PlanVerdict, reason: string, will: Foreseen): PlanChange[] {

@@ -5,10 +5,10 @@ import { nextStep } from '../core/plan.ts';
 import { folded, looked } from '../core/transition.ts';
 import { newUnit, type UnitState } from '../core/unit-state.ts';
 import type { ChunkCache } from '../ledger/id-set.ts';
+import { assuming } from './adopt.ts';
 import { type Decision, decide, unitStates } from './decide.ts';
 import type { ConvergeDeps, NamingFile, Targets } from './deps.ts';
 import { type Desired, desiredOf } from './desired.ts';
-import { assumedTargets } from './lost-ledger.ts';
 import { decodeOwner, newOwner, type OwnerState } from './owner.ts';
 import { type Decided, decisionDigest, knowledgeDigest } from './owner-digest.ts';
 import type { OwnerFound } from './owner-pages.ts';
@@ -72,19 +72,19 @@ export async function studyOwner(
   context: PlanContext,
   verdicts?: ReadonlyMap<string, VanishVerdict>,
 ): Promise<Study | undefined> {
-  const { deps, naming } = context;
+  const { deps, naming, targets } = context;
   const state = row ? decodeOwner(row) : newOwner(owner);
-  const targets = state.adopt ? assumedTargets(context.targets) : context.targets;
   const goal = context.goal;
   const seen = goal(listed);
   const settled = state.settled && state.hash === seen && state.vanish === undefined;
   if (settled && !context.deep && isQuiet(state)) {
     return { kind: 'quiet', owner, state, unchanged: shownBy(state), digest: digest(`${owner} ${seen}`) };
   }
-  const desired = listed !== undefined ? await desiredOf(owner, naming, targets, deps) : ({ kind: 'absent' } as const);
-  if (desired.kind === 'absent' && !row) return undefined;
-  const hash = goal(desired.kind === 'absent' ? undefined : (desired.etag ?? listed));
+  const declared = listed !== undefined ? await desiredOf(owner, naming, targets, deps) : ({ kind: 'absent' } as const);
+  if (declared.kind === 'absent' && !row) return undefined;
+  const hash = goal(declared.kind === 'absent' ? undefined : (declared.etag ?? listed));
   const chunks: ChunkCache = new Map();
+  const desired = await assuming(declared, state, deps, chunks);
   const decision = await decide({ state, desired, targets, verdicts, deps, chunks });
   const ids = new Set([...decision.claims.keys(), ...decision.withdraw.map((each) => each.id)]);
   for (const { unit } of decision.reported) ids.add(unit.id);

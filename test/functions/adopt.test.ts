@@ -4,6 +4,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { expectAdoption } from '../../shared/converge/adopt.ts';
+import type { ConvergeDeps } from '../../shared/converge/deps.ts';
+import { mapped } from '../../shared/converge/desired.ts';
+import { NO_NAMING } from '../../shared/core/naming.ts';
+import { resolveManifest } from '../../shared/core/resolve.ts';
+import { parse } from '../../shared/parse.ts';
 import { type Local, local, manifest, outcomes, pairs, until } from './local.ts';
 
 const BOTH = ['dataphin', 'dataarts'];
@@ -16,6 +21,15 @@ async function adopt(here: Local, ...given: string[]) {
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error: { code: number; stdout: string; stderr: string }) => error,
   );
+}
+
+/** Ids of the units that a manifest declares. */
+async function unitsOf(text: string, deps: ConvergeDeps): Promise<Set<string>> {
+  const parsed = await parse(Buffer.from(text), 'json');
+  if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
+  const { naming = NO_NAMING } = await deps.naming();
+  const { units } = mapped(resolveManifest(parsed.manifest, naming), await deps.targets(), deps.settings.deployment);
+  return new Set(units.keys());
 }
 
 /** A runtime at whose vendors somebody else has registered these pairs; it knows nothing of them. */
@@ -115,7 +129,8 @@ describe('npm run adopt', () => {
   it('adopts even when whoever stored the manifest died before it could', async () => {
     const here = await registered([['a', 'b']]);
     const { deps } = here.runtime.services;
-    await expectAdoption('manifests/a.json', Date.now() - 60_000, deps);
+    const text = manifest([['a', 'b']], { targets: BOTH });
+    await expectAdoption('manifests/a.json', await unitsOf(text, deps), Date.now() - 60_000, deps);
     await here.drop('manifests/a.json', manifest([['a', 'b']], { targets: BOTH }));
     await here.statusWhen('manifests/a.json', (each) => each.state === 'converged');
     expect([...(await here.writes('dataphin')), ...(await here.writes('dataarts'))]).toEqual([]);
@@ -133,6 +148,42 @@ describe('npm run adopt', () => {
       ),
     );
     await until(async () => (await here.dataarts()).length === 2);
+  });
+
+  it('of another manifest in the same place, stored before any of it was converged, sends what was not adopted', async () => {
+    const theirs = pairs('a', 60);
+    const here = await registered(theirs);
+    const { deps } = here.runtime.services;
+    const adopted = await unitsOf(manifest(theirs, { targets: BOTH }), deps);
+    expect(adopted.size).toBe(120);
+    await expectAdoption('manifests/a.json', adopted, Date.now() - 60_000, deps);
+    const more = manifest([...theirs.slice(1), ['new', 'newer']], { targets: BOTH });
+    const { adopting } = (await deps.ledger.get('owner/manifests/a.json'))?.body as { adopting: { chunks: string[] } };
+    expect(adopting.chunks.length).toBeGreaterThan(0);
+    await here.drop('manifests/a.json', more);
+    await here.statusWhen('manifests/a.json', (each) => each.state === 'converged');
+    expect((await here.writes('dataphin')).length).toBe(1);
+    expect((await here.writes('dataarts')).length).toBe(1);
+    expect(await here.dataarts()).toHaveLength(61);
+    await until(async () => (await deps.ledger.find('unsettled')).items.length === 0);
+    expect(await deps.ledger.getMany(adopting.chunks)).toEqual(new Map());
+  });
+
+  it('is what a plan says will happen', async () => {
+    const here = await registered([['a', 'b']]);
+    const { deps } = here.runtime.services;
+    const text = manifest([['a', 'b']], { targets: BOTH });
+    await expectAdoption('manifests/a.json', await unitsOf(text, deps), Date.now() + 60_000, deps);
+    const both = [
+      ['a', 'b'],
+      ['c', 'd'],
+    ] as const;
+    await deps.manifests.put('manifests/a.json', Buffer.from(manifest(both, { targets: BOTH })), 'application/json');
+    const answer = await here.request('POST', '/reconcile', '{"dryRun":true}');
+    expect(await answer.json()).toMatchObject({
+      summary: { adopt: 2, create: 2 },
+      calls: { dataarts: 1, dataphin: 2 },
+    });
   });
 
   it('says what is wrong and stores nothing', async () => {

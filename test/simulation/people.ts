@@ -277,7 +277,10 @@ export class People {
     });
     world.late(world.clock.now + 200_000, () => {
       this.erasing -= 1;
-      if (content !== world.manifests.get(owner) && !this.explicit.has(owner)) this.vanished.set(owner, 'together');
+      if (content === world.manifests.get(owner) || this.explicit.has(owner)) return;
+      // It died before the word was kept: for whoever looks, the object vanished, and others that are not judged yet with it.
+      this.vanished.set(owner, 'together');
+      for (const each of this.vanished.keys()) this.vanished.set(each, 'together');
     });
   }
 
