@@ -8,6 +8,7 @@ import type { ConvergeDeps } from '../../shared/converge/deps.ts';
 import { mapped } from '../../shared/converge/desired.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
 import { resolveManifest } from '../../shared/core/resolve.ts';
+import type { Row } from '../../shared/ledger/ledger.ts';
 import { parse } from '../../shared/parse.ts';
 import { type Local, local, manifest, outcomes, pairs, until } from './local.ts';
 
@@ -158,7 +159,8 @@ describe('npm run adopt', () => {
     expect(adopted.size).toBe(120);
     await expectAdoption('manifests/a.json', adopted, Date.now() - 60_000, deps);
     const more = manifest([...theirs.slice(1), ['new', 'newer']], { targets: BOTH });
-    const { adopting } = (await deps.ledger.get('owner/manifests/a.json'))?.body as { adopting: { chunks: string[] } };
+    const owner = (await deps.ledger.get('owner/manifests/a.json')) as Row;
+    const { adopting } = owner.body as unknown as { adopting: { chunks: string[] } };
     expect(adopting.chunks.length).toBeGreaterThan(0);
     await here.drop('manifests/a.json', more);
     await here.statusWhen('manifests/a.json', (each) => each.state === 'converged');
