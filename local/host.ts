@@ -1,7 +1,8 @@
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { findRoute, type HttpEntry, requestTooLarge, SECURITY_HEADERS } from '../shared/triggers/http.ts';
+import { type Answer, findRoute, type HttpEntry, requestTooLarge, SECURITY_HEADERS } from '../shared/triggers/http.ts';
 import { problem } from '../shared/triggers/problem.ts';
 import type { Services } from '../shared/wiring.ts';
 import { admission, type Place } from './admission.ts';
@@ -55,6 +56,8 @@ export async function startHost(
     else socket.destroy();
   });
   const { url, port } = await listen(server, at);
+  const { cors, publicHosts } = services.settings;
+  const refuse = guard({ port, friends: cors.origins, publicHosts });
 
   /** Before anything is looked at: whoever there is no room for costs next to nothing. */
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -68,7 +71,7 @@ export async function startHost(
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> {
-    const refused = refuse(request, port, services.settings.cors.origins, services.settings.publicHosts);
+    const refused = refuse(request);
     if (refused) return send(response, refused.status, refused.headers ?? {}, refused.body ?? '');
     // HEAD is GET without the body.
     if (request.method === 'HEAD') request.method = 'GET';
@@ -101,11 +104,15 @@ export async function startHost(
 
   /** The function that has the route; else the methods that all of them know for the path; else any function, for its 404. */
   function pick(method: string, rawPath: string): (typeof functions)[number] | { readonly allowed: readonly string[] } {
-    const found = functions.map((each) => ({ each, ...findRoute(each.entry, method, rawPath) }));
-    const allowed = [...new Set(found.flatMap((each) => each.allowed))].sort();
-    const best = found.find((each) => each.matched) ?? found[0];
-    if (!best) throw new Error('no HTTP functions');
-    return best.matched || allowed.length === 0 ? best.each : { allowed };
+    const methods = new Set<string>();
+    for (const each of functions) {
+      const { matched, allowed } = findRoute(each.entry, method, rawPath);
+      if (matched) return each;
+      for (const one of allowed) methods.add(one);
+    }
+    const [first] = functions;
+    if (!first) throw new Error('no HTTP functions');
+    return methods.size === 0 ? first : { allowed: [...methods].sort() };
   }
 
   return {
@@ -114,21 +121,29 @@ export async function startHost(
   };
 }
 
+interface Guarded {
+  readonly port: number;
+  /** Origins whose pages may do anything here. */
+  readonly friends: readonly string[];
+  /** A proxy on this machine may hand requests on under the names that callers know. */
+  readonly publicHosts: readonly string[];
+}
+
 /** Browsers must not reach a service without keys through somebody's page: no foreign host name, no foreign origin. */
-function refuse(request: IncomingMessage, port: number, friends: readonly string[], publicHosts: readonly string[]) {
-  const host = request.headers.host ?? '';
+function guard({ port, friends, publicHosts }: Guarded): (request: IncomingMessage) => Answer | undefined {
   const ours = ['127.0.0.1', 'localhost', '[::1]'].flatMap((name) => [name, `${name}:${port}`]);
-  // A proxy on this machine may hand requests on under the name that callers know.
-  if (![...ours, ...publicHosts].includes(host.toLowerCase()))
-    return problem(421, 'this service answers on 127.0.0.1 and localhost only');
-  const reading = request.method === 'GET' || request.method === 'HEAD';
-  const { origin } = request.headers;
-  if (origin !== undefined && friends.includes(origin)) return undefined;
-  const foreign = origin !== undefined && !ours.some((name) => origin === `http://${name}`);
-  if (!reading && (foreign || request.headers['sec-fetch-site'] === 'cross-site')) {
-    return problem(403, 'requests from other sites may not change anything here');
-  }
-  return undefined;
+  const hosts = new Set([...ours, ...publicHosts]);
+  const origins = new Set(ours.map((name) => `http://${name}`));
+  return ({ method, headers }) => {
+    if (!hosts.has((headers.host ?? '').toLowerCase()))
+      return problem(421, 'this service answers on 127.0.0.1 and localhost only');
+    const { origin } = headers;
+    if (method === 'GET' || method === 'HEAD' || (origin !== undefined && friends.includes(origin))) return undefined;
+    const foreign = origin !== undefined && !origins.has(origin);
+    return foreign || headers['sec-fetch-site'] === 'cross-site'
+      ? problem(403, 'requests from other sites may not change anything here')
+      : undefined;
+  };
 }
 
 function readBody(request: IncomingMessage, maxBytes: number, place: Place): Promise<Buffer | 'too large' | 'no room'> {
@@ -151,7 +166,9 @@ function readBody(request: IncomingMessage, maxBytes: number, place: Place): Pro
     });
     request.once('end', () => resolve(Buffer.concat(chunks)));
     request.once('error', reject);
-    request.once('close', () => reject(new Error('the caller went away before its request was complete')));
+    request.once('close', () => {
+      if (!request.complete) reject(new Error('the caller went away before its request was complete'));
+    });
   });
 }
 
@@ -169,8 +186,7 @@ function toEvent(request: IncomingMessage, body: Buffer): APIGatewayProxyEventV2
     rawPath,
     rawQueryString,
     headers,
-    body: body.toString('base64'),
-    isBase64Encoded: true,
+    ...carried(body),
     requestContext: {
       accountId: 'anonymous',
       apiId: 'local',
@@ -192,6 +208,13 @@ function toEvent(request: IncomingMessage, body: Buffer): APIGatewayProxyEventV2
   };
 }
 
+/** Text as it is, anything else in base64, as a function URL does. */
+function carried(body: Buffer): { readonly body: string; readonly isBase64Encoded: boolean } {
+  return isUtf8(body)
+    ? { body: body.toString('utf8'), isBase64Encoded: false }
+    : { body: body.toString('base64'), isBase64Encoded: true };
+}
+
 function send(
   response: ServerResponse,
   status: number,
@@ -200,5 +223,7 @@ function send(
 ): void {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   response.writeHead(status, { ...SECURITY_HEADERS, ...headers, 'content-length': String(bytes.byteLength) });
-  response.end(bytes);
+  // An empty body would be a write of its own.
+  if (bytes.byteLength === 0) response.end();
+  else response.end(bytes);
 }

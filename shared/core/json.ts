@@ -17,15 +17,10 @@ export function canonicalJson(value: Json): string {
 
 /** Whether lists and objects stand inside each other more than so many times: to write such a value again may exhaust the stack. */
 export function deeperThan(value: Json, levels: number): boolean {
-  let layer: readonly Json[] = [value];
-  for (let level = 0; layer.length > 0; level += 1) {
-    const inner: Json[] = [];
-    for (const each of layer) {
-      if (typeof each !== 'object' || each === null) continue;
-      if (level === levels) return true;
-      for (const one of Object.values(each)) if (typeof one === 'object' && one !== null) inner.push(one as Json);
-    }
-    layer = inner;
-  }
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  if (Array.isArray(value)) return value.some((each: Json) => deeperThan(each, levels - 1));
+  const object = value as JsonObject;
+  for (const key in object) if (deeperThan(object[key] as Json, levels - 1)) return true;
   return false;
 }

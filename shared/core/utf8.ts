@@ -1,7 +1,9 @@
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
 /** UTF-8 bytes as text, without a byte order mark; undefined when they are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return decoder.decode(bytes);
   } catch {
     return undefined;
   }

@@ -131,6 +131,8 @@ async function withinLimit(
   return { ...encoded, headers: { ...SECURITY_HEADERS, ...encoded.headers } };
 }
 
+const NO_QUERY = new URLSearchParams();
+
 async function answerTo(
   event: APIGatewayProxyEventV2,
   context: Context,
@@ -168,7 +170,7 @@ async function answerTo(
     {
       method,
       params: matched.params,
-      query: new URLSearchParams(event.rawQueryString),
+      query: event.rawQueryString === '' ? NO_QUERY : new URLSearchParams(event.rawQueryString),
       headers,
       body,
       caller: access.caller,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { entry } from '../../functions/register/webhook.ts';
 import { startHost } from '../../local/host.ts';
 import { openSqliteFile } from '../../shared/ledger/sqlite-file.ts';
-import { memoryLog } from '../../shared/log.ts';
+import { createLog } from '../../shared/log.ts';
 import { readSettings } from '../../shared/settings.ts';
 import { embeddedServices } from '../../shared/wiring.ts';
 import { given, say } from './child.ts';
@@ -16,8 +16,9 @@ const mode = given<'ours' | 'floor'>();
 const folder = mkdtempSync(join(tmpdir(), 'lineage-bench-'));
 
 if (mode === 'ours') {
-  const settings = readSettings({ DATA_DIR: folder, LOG_LEVEL: 'silent' });
-  const services = await embeddedServices(settings, { log: memoryLog() });
+  const settings = readSettings({ DATA_DIR: folder });
+  // The log of the product; at its usual level an event is no line.
+  const services = await embeddedServices(settings, { log: createLog({ service: 'bench', level: 'warn' }) });
   const host = await startHost({ 'register-webhook': entry }, services, 0);
   say({ url: host.url, folder });
 } else {

@@ -1,11 +1,20 @@
 const TIME =
   /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d{0,9})?)? ?(?:Z|([+-])(\d\d)(?::?(\d\d))?)?(?:\[[^\]]{1,60}\])?$/i;
 
+/** As most clients write it: UTC with milliseconds. */
+const USUAL_LENGTH = '2026-11-20T02:00:00.000Z'.length;
+
+function isUsual(text: string): boolean {
+  const ms = Date.parse(text);
+  return !Number.isNaN(ms) && new Date(ms).toISOString() === text;
+}
+
 /**
  * An `eventTime` as UTC with nine decimals, `2026-11-20T02:00:00.000000000Z`, so that times compare as texts. Without a zone it is
  * taken as UTC; a Java zone name in brackets is allowed. Undefined when it is no time.
  */
 export function readTime(text: string): string | undefined {
+  if (text.length === USUAL_LENGTH && isUsual(text)) return `${text.slice(0, -1)}000000Z`;
   const found = TIME.exec(text.trim());
   if (!found) return undefined;
   const [, year, month, day, hour, minute, second, fraction, sign, zoneHours, zoneMinutes] = found;
