@@ -2,7 +2,7 @@ import { twinsOf } from '../core/claims.ts';
 import { Failure } from '../core/failure.ts';
 import { EDGE, has, type Mask, NONE, positions, without } from '../core/mask.ts';
 import { decodeUnit, type UnitState } from '../core/unit-state.ts';
-import { type ChunkCache, dropIds, loadIds, saveIds } from '../ledger/id-set.ts';
+import { type ChunkCache, dropIds, loadIds, readWhole, saveIds } from '../ledger/id-set.ts';
 import { commit } from './commit.ts';
 import type { ConvergeDeps, Target } from './deps.ts';
 import type { Desired } from './desired.ts';
@@ -81,9 +81,10 @@ export async function assuming(
  * where the vendor can. Makes no call. `since`: what was counted as registered from then on is new.
  */
 export async function ownUnits(owner: string, since: number, deps: ConvergeDeps): Promise<readonly AdoptedEdges[]> {
-  const row = await deps.ledger.get(ownerKey(owner));
-  if (!row) return [];
-  const ids = [...(await loadIds(deps.ledger, decodeOwner(row).units, new Map()))];
+  const ids = await readWhole(async () => {
+    const row = await deps.ledger.get(ownerKey(owner));
+    return row ? [...(await loadIds(deps.ledger, decodeOwner(row).units, new Map()))] : [];
+  });
   const tallies = new Map<string, { -readonly [Key in keyof AdoptedEdges]: AdoptedEdges[Key] }>();
   for (let at = 0; at < ids.length; at += 100) {
     const rows = await deps.ledger.getMany(ids.slice(at, at + 100).map(unitKey));

@@ -1,3 +1,4 @@
+import { readWhole } from '../ledger/id-set.ts';
 import type { Row } from '../ledger/ledger.ts';
 import { traced } from '../trace.ts';
 import { assuming } from './adopt.ts';
@@ -48,7 +49,7 @@ async function rounds(request: ConvergeRequest, deps: ConvergeDeps): Promise<Con
   };
   try {
     for (;;) {
-      const outcome = await round(work);
+      const outcome = await readWhole(() => round(work));
       if (outcome !== 'again') return outcome;
       if (deps.now() >= request.deadlineMs) return await handOver(work);
     }

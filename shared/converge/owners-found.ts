@@ -23,6 +23,15 @@ export async function* ownersFound(
   }
 }
 
+/** One owner, once more. */
+export async function foundAgain(
+  { owner }: OwnerFound,
+  deps: Pick<ConvergeDeps, 'ledger' | 'manifests'>,
+): Promise<OwnerFound> {
+  for await (const [found] of ownersFound([owner], deps)) if (found) return found;
+  return { owner };
+}
+
 /** Every owner; those without an object looked up once more by name, because one may have come since the listing passed. */
 export async function* everyOwner(
   deps: Pick<ConvergeDeps, 'ledger' | 'manifests'>,

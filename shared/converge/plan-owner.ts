@@ -4,7 +4,7 @@ import type { Json } from '../core/json.ts';
 import { nextStep } from '../core/plan.ts';
 import { folded, looked } from '../core/transition.ts';
 import { newUnit, type UnitState } from '../core/unit-state.ts';
-import type { ChunkCache } from '../ledger/id-set.ts';
+import { type ChunkCache, readWhole } from '../ledger/id-set.ts';
 import { assuming } from './adopt.ts';
 import { type Decision, decide, unitStates } from './decide.ts';
 import type { ConvergeDeps, NamingFile, Targets } from './deps.ts';
@@ -12,6 +12,7 @@ import { type Desired, desiredOf } from './desired.ts';
 import { decodeOwner, newOwner, type OwnerState } from './owner.ts';
 import { type Decided, decisionDigest, knowledgeDigest } from './owner-digest.ts';
 import type { OwnerFound } from './owner-pages.ts';
+import { foundAgain } from './owners-found.ts';
 import { capabilitiesOf, tasksOf, type UnitTask, withWish } from './task.ts';
 import type { VanishVerdict } from './vanish.ts';
 import type { Drifted } from './verified.ts';
@@ -67,7 +68,15 @@ export async function planContext(
  * What convergence would decide about one owner now, and what that is based on. `verdicts` are those of a vanished owner. Nothing is
  * written; vendors are only read, and only for a `deep` plan.
  */
-export async function studyOwner(
+export function studyOwner(
+  found: OwnerFound,
+  context: PlanContext,
+  verdicts?: ReadonlyMap<string, VanishVerdict>,
+): Promise<Study | undefined> {
+  return readWhole(async (again) => study(again ? await foundAgain(found, context.deps) : found, context, verdicts));
+}
+
+async function study(
   { owner, etag: listed, row }: OwnerFound,
   context: PlanContext,
   verdicts?: ReadonlyMap<string, VanishVerdict>,

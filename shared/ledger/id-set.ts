@@ -32,7 +32,24 @@ export async function loadIds(ledger: Ledger, stored: StoredIds, cache: ChunkCac
 }
 
 /** The owner's row was replaced while its chunks were read; reading the row again helps. */
-export class LostChunk extends Error {}
+export class LostChunk extends Error {
+  constructor(key: string) {
+    super(`the row that refers to ${key} was replaced while it was read`);
+  }
+}
+
+const MOST_READS = 5;
+
+/** Reads again while a row is replaced between it and the ids that it refers to. `read` has to read the row anew when it is `again`. */
+export async function readWhole<T>(read: (again: boolean) => Promise<T>): Promise<T> {
+  for (let times = 1; ; times += 1) {
+    try {
+      return await read(times > 1);
+    } catch (thrown) {
+      if (!(thrown instanceof LostChunk) || times === MOST_READS) throw thrown;
+    }
+  }
+}
 
 export async function saveIds(
   ledger: Ledger,

@@ -3,6 +3,7 @@ import { erase } from '../../functions/delete/delete.ts';
 import { converge } from '../../shared/converge/converge.ts';
 import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
 import { releaseHold } from '../../shared/converge/hold.ts';
+import { makePlan } from '../../shared/converge/plan-all.ts';
 import { judge } from '../../shared/converge/vanish.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
@@ -32,7 +33,7 @@ function world() {
   const state = { now: 1_000_000, targets: ['dataphin', 'dataarts'] as VendorName[], ids: 0 };
   const hooks: {
     register?: (name: string) => Promise<void>;
-    read?: (key: string) => void;
+    read?: (key: string) => void | Promise<void>;
     head?: () => void;
     got?: () => void;
   } = {};
@@ -62,7 +63,7 @@ function world() {
   const ledger: Ledger = {
     ...memory,
     async getMany(keys) {
-      for (const key of keys) hooks.read?.(key);
+      for (const key of keys) await hooks.read?.(key);
       return memory.getMany(keys);
     },
   };
@@ -161,6 +162,29 @@ describe('what simulations found', () => {
     };
     await expect(run(A)).rejects.toThrow('busy');
     expect(leased).toEqual([true]);
+  });
+
+  it('looks again when another convergence replaces the ids of a large owner while it reads them', async () => {
+    const { objects, run, hooks, deps } = world();
+    const many = Array.from({ length: 60 }, (_, at) => `x${at}-y${at}`);
+    objects.set(A, pairs(...many));
+    await run(A);
+    const whileReading = async (read: () => Promise<unknown>) => {
+      objects.set(A, pairs(...many, `new${deps.id()}-y`));
+      let other: Promise<unknown> | undefined;
+      hooks.read = (key) => {
+        if (!key.startsWith('ids/') || other) return;
+        other = run(A);
+        return other.then(() => {});
+      };
+      const outcome = await read();
+      delete hooks.read;
+      expect(await other).toMatchObject({ kind: 'done' });
+      return outcome;
+    };
+    expect(await whileReading(() => run(A))).toEqual({ kind: 'unchanged' });
+    const planned = whileReading(() => makePlan({ deadlineMs: Number.POSITIVE_INFINITY }, deps));
+    expect(await planned).toMatchObject({ summary: { create: 0 } });
   });
 
   it('holds no lease while it waits for a verdict', async () => {
