@@ -100,9 +100,11 @@ async function round(work: Work): Promise<Converged | 'again'> {
     return { kind: 'differs' };
   }
   const since = state.goal?.hash === hash ? state.goal.since : work.startedAt;
-  const { vanish: _v, judged: _j, queued: _q, nudge: _n, adopting, ...kept } = state;
+  const { vanish: _v, judged: _j, queued: _q, nudge: _n, adopting, job: before, ...kept } = state;
+  const job = desired.kind === 'declared' ? desired.job : before;
   const ahead: OwnerState = {
     ...kept,
+    ...(job === undefined ? {} : { job }),
     ...(adopting && desired.kind !== 'absent' ? { adopting } : {}),
     ...(desired.kind === 'absent' && state.vanish ? { vanish: state.vanish } : {}),
     ...(desired.kind === 'absent' && state.judged ? { judged: state.judged } : {}),
@@ -164,7 +166,9 @@ async function awaitVerdicts(state: OwnerState, row: Row | undefined, targets: T
   if (verdicts) return verdicts;
   if (noted && lease?.token !== work.token) return 'waiting';
   const marked = ownerRow({ ...free, vanish: { ...vanish, waits }, settled: false }, deps);
-  return (await commit(deps.ledger, marked, row.rev)) ? 'waiting' : 'again';
+  if (!(await commit(deps.ledger, marked, row.rev))) return 'again';
+  // Whoever found the object back before this, and the row as settled as it was, has gone.
+  return (await deps.manifests.head(request.owner)) === undefined ? 'waiting' : 'again';
 }
 
 /** How many edges each account would lose with a vanished owner, as far as that has to be judged. */

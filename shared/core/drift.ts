@@ -141,7 +141,8 @@ function stillThere(state: UnitState, seen: Seen): Mask {
  * as it does when ours are withdrawn. The same object when all of it is there. Only meaningful when no call can take effect any more.
  */
 export function stillShown(state: UnitState, seen: Seen): UnitState {
-  const ours = new Set(columnsOf(state, state.shown | state.maybe).map(pairKey));
+  // What the vendor said it took away counts as ours until that was read back.
+  const ours = new Set(columnsOf(state, state.shown | state.maybe | (state.taken ?? NONE)).map(pairKey));
   const there = visible(state, seen);
   const rest = seen.columns.every((column) => ours.has(pairKey(column))) ? there : without(there, EDGE);
   const [shown, maybe] = [state.shown & rest, state.maybe & rest];

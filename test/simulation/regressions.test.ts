@@ -201,6 +201,22 @@ describe('what simulations found', () => {
     expect((await row(A))?.['lease']).toBeUndefined();
   });
 
+  it('waits for no verdict on an object that was back before it said so', async () => {
+    const { objects, run, row, hooks } = world();
+    objects.set(A, pairs('x-y'));
+    await run(A);
+    const { hash } = (await row(A)) ?? {};
+    objects.delete(A);
+    // Whoever is told that it is back finds the row as it was, and has nothing to do.
+    hooks.head = () => {
+      delete hooks.head;
+      objects.set(A, pairs('x-y'));
+    };
+    expect(await run(A)).toMatchObject({ kind: 'done' });
+    expect(await row(A)).toMatchObject({ settled: true, hash });
+    expect((await row(A))?.['vanish']).toBeUndefined();
+  });
+
   it('applies what is released at once, without another verdict', async () => {
     const { objects, run, vanish, shown, deps } = world();
     objects.set(A, pairs('x-y', 'x-z'));
