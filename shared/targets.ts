@@ -5,6 +5,7 @@ import type { Target, TargetMode, Targets } from './converge/deps.ts';
 import { digest } from './core/digest.ts';
 import { asFailure, Failure } from './core/failure.ts';
 import { canonicalJson, type JsonObject } from './core/json.ts';
+import type { Transport, TransportOptions } from './http/transport.ts';
 import { type AccountBudget, ledgerBudget } from './ledger/budget.ts';
 import { ledgerCircuit } from './ledger/circuit.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -121,9 +122,7 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
     const secret = parsed.data;
     const account = real ? vendor.account(secret) : `simulated ${name}`;
     const pem = secret['ca_pem'];
-    // Most functions that start ask nothing of a vendor in their first answer.
-    const { createTransport } = await import('./http/transport.ts');
-    const transport = createTransport(typeof pem === 'string' ? { caPem: pem } : {});
+    const transport = onFirstUse(typeof pem === 'string' ? { caPem: pem } : {});
     const budget = budgetOf(secret, real ? vendor.limits : {});
     const { permit } = ledgerBudget({ ledger, account, budget, now, sleep, id });
     const secretTag = tagOf(version);
@@ -168,6 +167,17 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
     const parsed = vendor.secret.safeParse(raw, { jitless: true });
     return parsed.success && vendor.account(parsed.data) === refused.account ? parsed.data : undefined;
   }
+}
+
+/** Most functions that start ask nothing of a vendor in their first answer. */
+function onFirstUse(options: TransportOptions): Transport {
+  let made: Promise<Transport> | undefined;
+  return {
+    async send(request) {
+      made ??= import('./http/transport.ts').then(({ createTransport }) => createTransport(options));
+      return (await made).send(request);
+    },
+  };
 }
 
 /** Of each secret as it was read; a store that remembers gives the same object until it reads anew. */

@@ -17,6 +17,8 @@ export type Desired =
       readonly kind: 'declared';
       /** Of the very bytes this was read from; the object may have changed since anybody looked at it. */
       readonly etag?: string;
+      /** `namespace/name` */
+      readonly job?: string;
       readonly units: ReadonlyMap<string, DesiredUnit>;
       readonly unresolved: readonly UnresolvedEdge[];
       readonly problems: readonly Problem[];
@@ -106,7 +108,8 @@ export function mapped(
       unresolved.push({ path, from, to, target: name, reason, unreachable: true });
     }
   }
-  return { kind: 'declared', units, unresolved, problems };
+  const job = declaration.job && `${declaration.job.namespace}/${declaration.job.name}`;
+  return { kind: 'declared', ...(job === undefined ? {} : { job }), units, unresolved, problems };
 }
 
 function* pairs(entries: readonly Entry[]): Generator<readonly [string, string, string]> {

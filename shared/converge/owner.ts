@@ -5,6 +5,8 @@ import type { Row } from '../ledger/ledger.ts';
 /** What the ledger knows about one owner: the head of its row. The units themselves are rows of their own. */
 export interface OwnerState {
   readonly owner: string;
+  /** `namespace/name` of the job that its manifest declared last; absent: it named none. */
+  readonly job?: string;
   /** Everything the hash stands for has been applied and nothing is outstanding. */
   readonly settled: boolean;
   /** Digest of what was applied: content, naming, targets, mapping versions. */

@@ -54,6 +54,9 @@ export interface Work {
 /** The longest that a queue holds a message back. */
 export const MAX_DELAY_MS = 900_000;
 
+/** Goes up when a convergence writes down more than it did before: then each owner is applied once more, without a call. 2: `job`. */
+const FORM = 2;
+
 /** Content, naming, targets with their modes, and mapping versions: when none of them changed, nothing has to be done. */
 export function goalHash(etag: string | undefined, naming: NamingFile, targets: Targets, deployment: string): string {
   return goalOf(naming, targets, deployment)(etag);
@@ -69,7 +72,7 @@ export function goalOf(naming: NamingFile, targets: Targets, deployment: string)
     })
     .sort();
   const problems = targets.problems.map((each) => `${each.target} ${each.message}`).sort();
-  const rest = JSON.stringify([naming.etag, accounts, problems, deployment]).slice(1);
+  const rest = JSON.stringify([FORM, naming.etag, accounts, problems, deployment]).slice(1);
   return (etag) => digest(`[${JSON.stringify(etag ?? null)},${rest}`);
 }
 

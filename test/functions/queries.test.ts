@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type LineageQuery, lineage } from '../../functions/fetch/fetch.ts';
+import { type LineageAnswer, type LineageQuery, lineage } from '../../functions/fetch/fetch.ts';
 import { NONE } from '../../shared/core/mask.ts';
 import { graphLedger, type Pair, table } from './graph-ledger.ts';
+import { local, manifest, until } from './local.ts';
 
 const ASK = { direction: 'both', depth: 5, level: 'table', limit: 1_000 } as const satisfies LineageQuery;
 const edge = (from: string, to: string, rest: Partial<Pair> = {}): Pair => ({
@@ -170,7 +171,8 @@ describe('filters', () => {
   ];
 
   it('take edges by owner, job, target and outcome, with and without a dataset', async () => {
-    const { services } = await graphLedger(pairs);
+    const { services, ledger } = await graphLedger(pairs);
+    await ledger.write({ key: 'owner/http/ci/load.json', rev: 'o', body: { job: 'ci/load' } }, null);
     const ask = async (filter: Partial<LineageQuery>) => lines(await lineage({ ...ASK, ...filter }, services));
     expect(await ask({ job: 'ci/load' })).toEqual(['a b']);
     expect(await ask({ job: 'load' })).toEqual(['a b']);
@@ -275,6 +277,7 @@ describe('edges', () => {
       },
       null,
     );
+    await ledger.write({ key: 'owner/openlineage/ns/job%20x.json', rev: 'o', body: { job: 'ns/job x' } }, null);
     const { edges } = await lineage({ ...ASK, dataset: 'dataphin:a' }, services);
     const at = Object.fromEntries(edges.map((each) => [each.to, each]));
     expect(at['dataphin:b']).toMatchObject({
@@ -296,4 +299,23 @@ describe('edges', () => {
     });
     expect(at['dataphin:d']?.targets[0]).toMatchObject({ outcome: 'unsupported', receipt: 'q' });
   });
+});
+
+it('name the job of a manifest as it was applied last, also while it cannot be read', async () => {
+  const here = await local();
+  const KEY = 'manifests/a.json';
+  const named = (job: object) => JSON.stringify({ ...JSON.parse(manifest([['a', 'b']])), ...job });
+  const jobs = async () => {
+    const answer = await here.request('GET', '/lineage?dataset=dataphin:odps.300000001.p.a&format=json');
+    return ((await answer.json()) as LineageAnswer).edges.map((each) => each.jobs);
+  };
+  await here.drop(KEY, named({ job: { namespace: 'ci', name: 'load all' } }));
+  await here.statusWhen(KEY, (each) => each.state === 'converged');
+  expect(await jobs()).toEqual([['ci/load all']]);
+  await here.drop(KEY, '{');
+  await here.statusWhen(KEY, (each) => each.state === 'invalid');
+  expect(await jobs()).toEqual([['ci/load all']]);
+  await here.drop(KEY, named({}));
+  await here.statusWhen(KEY, (each) => each.state === 'converged');
+  await until(async () => JSON.stringify(await jobs()) === '[[]]');
 });

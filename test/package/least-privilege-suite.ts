@@ -402,6 +402,7 @@ export function leastPrivilegeSuite(given: () => Running): void {
       JSON.stringify({ plans: [{ checksum: 'A'.repeat(22), at: '2020-01-01T00:00:00.000Z', parts: 1 }] }),
     );
     await storeAll('three');
+    await fetched.http('GET', '/lineage', { query: 'from=plan' });
     await post({ dryRun: true });
     const planned = await reconcile.http('GET', '/plan');
     await openCircuit();
