@@ -44,23 +44,35 @@ export function clientProblems(entry: unknown): readonly string[] {
   return parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.') || 'entry'}: ${issue.code}`);
 }
 
+/** Of each secret as it was read; a store that remembers gives the same object until it reads anew. */
+const known = new WeakMap<JsonObject, readonly Client[]>();
+
 /**
  * The clients of the secret. One that is wrong is left out and logged; it must not lock out the others. `again`: the secret is read
  * anew, if it was not just now. Throws `Failure` `unavailable` when it cannot be read.
  */
-export async function readClients(services: Services, options: { readonly again?: boolean } = {}): Promise<Client[]> {
+export async function readClients(
+  services: Services,
+  options: { readonly again?: boolean } = {},
+): Promise<readonly Client[]> {
   const secret = await secretOf(services, options.again === true);
   const list = secret?.['clients'];
-  if (!Array.isArray(list)) {
+  if (!secret || !Array.isArray(list)) {
     services.log.warn('no client can sign in; put { "clients": [ … ] } into the secret', {
       secret_name: CLIENTS_SECRET,
     });
     return [];
   }
-  return (list as readonly unknown[]).flatMap((each, at) => {
+  const clients = known.get(secret) ?? usable(list, services);
+  known.set(secret, clients);
+  return clients;
+}
+
+function usable(list: readonly unknown[], { log }: Services): readonly Client[] {
+  return list.flatMap((each, at) => {
     const parsed = clientSchema.safeParse(each);
     if (parsed.success) return [parsed.data];
-    services.log.warn('a client in the secret is not usable', {
+    log.warn('a client in the secret is not usable', {
       position: at,
       reason: clientProblems(each).join('; '),
     });
