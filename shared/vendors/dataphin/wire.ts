@@ -186,6 +186,8 @@ function guidOf(ref: TableRef): string | undefined {
   return ref.referenceType === 'BY_GUID' ? ref.guid : ref.parentGuid;
 }
 
+const NO_OPTIONS: z.output<ReturnType<typeof options>> = {};
+
 function readCall(call: Call, defaults: Defaults) {
   if (call.columns.length > MAX_DETAILS) {
     throw new Failure(
@@ -194,7 +196,7 @@ function readCall(call: Call, defaults: Defaults) {
     );
   }
   const { source, target } = parsed(spec(), call.spec);
-  const given = parsed(options(), call.options);
+  const given = Object.keys(call.options).length === 0 ? NO_OPTIONS : parsed(options(), call.options);
   const { asSent } = given;
   // What came in Dataphin's own format goes on as it came.
   const tenantId = given.tenantId ?? (asSent === undefined ? defaults.tenantId : undefined);

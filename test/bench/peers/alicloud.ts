@@ -41,9 +41,13 @@ export function caller(run: ClientRun, bodies: readonly Uint8Array[]): (at: numb
     bodyType: 'json',
   });
   const runtime = new RuntimeOptions({ keepAlive: true, maxIdleConns: 50 });
-  const forms = bodies.map((body) => Object.fromEntries(parseForm(new TextDecoder().decode(body))));
+  const commands = bodies.map((body): unknown => {
+    const { AddRegisterLineageCommand: json = '' } = Object.fromEntries(parseForm(new TextDecoder().decode(body)));
+    return JSON.parse(json);
+  });
   return async (at) => {
-    const request = new $OpenApiUtil.OpenApiRequest({ query: { OpTenantId: '300000001' }, body: forms[at] });
+    const body = { AddRegisterLineageCommand: JSON.stringify(commands[at]) };
+    const request = new $OpenApiUtil.OpenApiRequest({ query: { OpTenantId: '300000001' }, body });
     const answer = await client.callApi(params, request, runtime);
     if (answer.body.Success !== true) throw new Error(`refused: ${JSON.stringify(answer)}`);
     return answer;
