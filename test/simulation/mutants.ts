@@ -6,6 +6,7 @@ import type { Call, VendorClient, WithdrawCall } from '../../shared/vendors/vend
 import type { Invocation } from './invocation.ts';
 import { READ_BACK_MUTANTS } from './mutants-read-back.ts';
 import { REFUSED_MUTANTS } from './mutants-refused.ts';
+import type { Profile } from './profile.ts';
 import type { World } from './world.ts';
 
 /** What becomes of a write: stored like this, or only pretended. */
@@ -24,6 +25,8 @@ export type Stored =
 export interface Mutant {
   /** The watch must not look for the very thing that is taken away: what it leads to has to be seen. */
   readonly blind?: boolean;
+  /** Makes the world one in which the rule is needed more often: else it would take too many schedules to find out. */
+  world?(profile: Profile): Profile;
   settings?(settings: ConvergeSettings): ConvergeSettings;
   store?(row: Row, expected: string | null, world: World): Stored;
   read?(row: Row, inv: Invocation, world: World): Row;
@@ -171,8 +174,29 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       units: { ids: units.ids.filter((id) => bodyOf(ledger.shadow.get(`unit/${id}`)).claims?.[owner]) },
     });
   }),
-  tombstone: { store: (row, expected) => ({ row, expected, forget: isUnit(row) && row.expiresAt !== undefined }) },
-  grace: { settings: (settings) => ({ ...settings, graceMs: 0 }) },
+  tombstone: {
+    // Two edges that come and go, at a vendor that is slow to do what it is told and cannot be read.
+    world: (profile) => ({
+      ...profile,
+      settings: { ...profile.settings, graceMs: 20_000, lateBoundMs: 120_000 },
+      owners: 2,
+      pool: profile.pool.slice(0, 2),
+      targets: ['dataphin'],
+      events: 20,
+      faultRate: 0.15,
+      killRate: 0,
+      look: false,
+      sloppy: false,
+      refusing: false,
+      tampering: false,
+      often: { remove: 12, back: 12 },
+    }),
+    store: (row, expected) => ({ row, expected, forget: isUnit(row) && row.expiresAt !== undefined }),
+  },
+  grace: {
+    world: (profile) => ({ ...profile, often: { group: 14, remove: 8, back: 14 } }),
+    settings: (settings) => ({ ...settings, graceMs: 0 }),
+  },
   'hold sticky': storing((row) => (isOwner(row) ? lacking(row, 'held') : row)),
   'short-circuit needs settled': reading((row) => {
     const { hash, lease } = bodyOf(row);
@@ -198,26 +222,29 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     const { settled, units } = bodyOf(row);
     return isOwner(row) && settled === false ? changed(row, { base: units as Json }) : row;
   }),
-  'verdict bound to vanish id': reading((row, _inv, { ledger }) => {
-    // The last verdict on an owner counts, whichever of its vanishings it was about.
-    const vanishOf = (owner: string) => ledger.shadow.get(`owner/${owner}`)?.body['vanish'] as Vanish | undefined;
-    const vanish = isOwner(row) ? (row.body['vanish'] as Vanish | undefined) : undefined;
-    if (vanish) {
-      const judged = judgedWaves(ledger.shadow, row.key.slice('owner/'.length));
-      const waits = Object.keys(vanish.waits ?? {}).map((account) => [account, judged.get(account)]);
-      const old = Object.fromEntries(waits.filter(([, wave]) => wave !== undefined)) as Record<string, string>;
-      return changed(row, { vanish: { ...vanish, waits: { ...vanish.waits, ...old } } });
-    }
-    if (!isJudgement(row.key)) return row;
-    const bound = JSON.parse(JSON.stringify(row.body), (key, value: Json) =>
-      key === 'owners'
-        ? Object.fromEntries(
-            Object.entries(value as JsonObject).map(([owner, id]) => [owner, vanishOf(owner)?.id ?? id]),
-          )
-        : value,
-    );
-    return { ...row, body: bound as JsonObject };
-  }),
+  'verdict bound to vanish id': {
+    world: (profile) => ({ ...profile, often: { group: 8, remove: 8, back: 20 } }),
+    ...reading((row, _inv, { ledger }) => {
+      // The last verdict on an owner counts, whichever of its vanishings it was about.
+      const vanishOf = (owner: string) => ledger.shadow.get(`owner/${owner}`)?.body['vanish'] as Vanish | undefined;
+      const vanish = isOwner(row) ? (row.body['vanish'] as Vanish | undefined) : undefined;
+      if (vanish) {
+        const judged = judgedWaves(ledger.shadow, row.key.slice('owner/'.length));
+        const waits = Object.keys(vanish.waits ?? {}).map((account) => [account, judged.get(account)]);
+        const old = Object.fromEntries(waits.filter(([, wave]) => wave !== undefined)) as Record<string, string>;
+        return changed(row, { vanish: { ...vanish, waits: { ...vanish.waits, ...old } } });
+      }
+      if (!isJudgement(row.key)) return row;
+      const bound = JSON.parse(JSON.stringify(row.body), (key, value: Json) =>
+        key === 'owners'
+          ? Object.fromEntries(
+              Object.entries(value as JsonObject).map(([owner, id]) => [owner, vanishOf(owner)?.id ?? id]),
+            )
+          : value,
+      );
+      return { ...row, body: bound as JsonObject };
+    }),
+  },
   ...READ_BACK_MUTANTS,
   ...REFUSED_MUTANTS,
   'kept until it is read back': storing((row) => (isUnit(row) ? lacking(row, 'unproved', 'taken') : row)),

@@ -15,7 +15,7 @@ import type { World } from './world.ts';
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => `manifests/${name}.json`);
 
 /** How often people and the platform do what. */
-const COMMON = { edit: 14, flap: 2, remove: 4, back: 3, rename: 2, unparsable: 2, group: 2, stale: 2, sweep: 1 };
+export const COMMON = { edit: 14, flap: 2, remove: 4, back: 3, rename: 2, unparsable: 2, group: 2, stale: 2, sweep: 1 };
 /** Where no message brings the work about, or what changes sends none. */
 const NOT_DURABLE = {
   explicit: 2,
@@ -122,6 +122,7 @@ export class People {
       ...(profile.durable ? NOT_DURABLE_NONE : NOT_DURABLE),
       ...(profile.tampering ? TAMPERING : NO_TAMPERING),
       ...(profile.refusing ? REFUSING : NOT_REFUSING),
+      ...profile.often,
     });
     world.trace(() => `--- ${act} ${owner}`);
     this.acts[act](owner, world.manifests.get(owner));

@@ -1,4 +1,5 @@
 import type { ConvergeSettings } from '../../shared/converge/deps.ts';
+import type { COMMON } from './people.ts';
 import type { Random } from './random.ts';
 
 /** What kind of world a seed makes. */
@@ -44,6 +45,8 @@ export interface Profile {
   readonly refusing: boolean;
   /** An owner with more units than its row holds. */
   readonly big: boolean;
+  /** What people do more often than usual. */
+  readonly often?: Partial<typeof COMMON>;
 }
 
 export function profileOf(random: Random): Profile {

@@ -78,7 +78,8 @@ export class World {
     this.random = new Random(seed);
     this.mutant = options.mutant;
     this.lines = options.trace ? [] : undefined;
-    this.profile = profileOf(this.random);
+    const profile = profileOf(this.random);
+    this.profile = this.mutant?.world?.(profile) ?? profile;
     this.configured = new Set(this.profile.targets);
     this.settings = this.mutant?.settings?.(this.profile.settings) ?? this.profile.settings;
     // A mutant may think that clocks agree and calls are never late; they do not and are.
