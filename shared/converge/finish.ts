@@ -37,8 +37,9 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
   const refused = results.filter(({ id, state: unit }) => !decision.claims.has(id) && unit && withdrawalRefused(unit));
   const wanted = [...decision.claims.keys(), ...decision.kept, ...decision.held];
   const units = new Set([...wanted, ...refused.map(({ id }) => id)]);
-  // What was only written ahead when the manifest became unreadable, or the target went, is no part of what later edits lose.
-  const base = new Set(wanted.filter((id) => decision.base.has(id) || !decision.kept.has(id)));
+  // What was only written ahead when the manifest became unreadable, or a name or the target went, is no part of what later edits lose.
+  const claimed = (id: string): boolean => decision.states.get(id)?.claims[request.owner] !== undefined;
+  const base = new Set(wanted.filter((id) => decision.base.has(id) || !decision.kept.has(id) || claimed(id)));
   const counts: Record<string, number> = {};
   for (const account of decision.accounts(base)) counts[account] = (counts[account] ?? 0) + 1;
   const left = new Set([

@@ -299,6 +299,28 @@ describe('what simulations found', () => {
     expect((await row(A))?.['vanish']).toBeUndefined();
   });
 
+  it('holds with the rest what was registered just before the manifest could not be read any more', async () => {
+    const { objects, run, vanish, shown, hooks } = world();
+    objects.set(A, pairs('x-y'));
+    objects.set(B, pairs('y-z', 'y-w'));
+    await run(A);
+    await run(B);
+    objects.set(A, pairs('x-y', 'x-z', 'x-w'));
+    let calls = 0;
+    hooks.register = async () => {
+      calls += 1;
+      if (calls === 4) throw new Failure('throttled', 'later');
+    };
+    expect(await run(A)).toMatchObject({ kind: 'unfinished' });
+    delete hooks.register;
+    const before = shown.filter((each) => each.startsWith('dataphin')).length;
+    expect(before).toBeGreaterThan(3);
+    objects.set(A, { ...pairs(), text: '{', bytes: new TextEncoder().encode('{'), etag: 'broken' });
+    expect(await run(A)).toMatchObject({ status: { state: 'invalid' } });
+    await vanish(A, B);
+    expect(shown.filter((each) => each.startsWith('dataphin'))).toHaveLength(before);
+  });
+
   it('remembers what stays behind while the manifest cannot be read', async () => {
     const { objects, run, row } = world();
     objects.set(A, pairs('x-y', 'x-z'));
