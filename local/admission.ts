@@ -29,7 +29,7 @@ export interface Admission {
 const BEGUN_IN_TURN = 64;
 /** So many cost less than half of what serving the others does. */
 const TURNED_AWAY_IN_TURN = 128;
-/** Whoever has waited longer is sent away: the webhook waits for its store for 1.5 s, and clients wait for two at the least. */
+/** Whoever sends has waited too long then: the webhook waits for its store for 1.5 s, and clients wait for two at the least. People wait for pages longer. */
 const LATE_MS = 400;
 const TELL_EVERY_MS = 10_000;
 
@@ -42,8 +42,7 @@ const TELL_EVERY_MS = 10_000;
  * however many there are, each turn ends, what waits for the disk goes on, and most of the time goes into requests that are served.
  */
 export function admission(limits: AdmissionSettings, tell: (turnedAway: number) => void, now: () => number): Admission {
-  const lanes = { read: { inHand: 0, entered: 0 }, write: { inHand: 0, entered: 0 } };
-  const waiting: { readonly since: number; readonly resolve: (inTime: boolean) => void }[] = [];
+  const lanes = { read: newLane(Number.POSITIVE_INFINITY), write: newLane(LATE_MS) };
   const refused: (() => void)[] = [];
   let bytesInHand = 0;
   let begun = 0;
@@ -60,12 +59,16 @@ export function admission(limits: AdmissionSettings, tell: (turnedAway: number) 
     scheduled = false;
     lanes.read.entered = 0;
     lanes.write.entered = 0;
-    const late = now() - LATE_MS;
-    const next = waiting.splice(0, BEGUN_IN_TURN);
+    const { read, write } = lanes;
+    const at = now();
+    // Each has half of the turn, and what the other leaves of its own.
+    const next = read.waiting.splice(0, BEGUN_IN_TURN / 2);
+    next.push(...write.waiting.splice(0, BEGUN_IN_TURN - next.length));
+    next.push(...read.waiting.splice(0, BEGUN_IN_TURN - next.length));
     begun = next.length;
-    for (const { since, resolve } of next) resolve(since > late);
+    for (const { until, resolve } of next) resolve(at < until);
     for (const answer of refused.splice(0, TURNED_AWAY_IN_TURN)) answer();
-    if (begun > 0 || waiting.length > 0 || refused.length > 0) beforeNextTurn();
+    if (begun > 0 || refused.length > 0) beforeNextTurn();
   }
 
   return {
@@ -89,11 +92,11 @@ export function admission(limits: AdmissionSettings, tell: (turnedAway: number) 
           if (lane.inHand >= limits.requests) return false;
           held = 1;
           lane.inHand += held;
-          if (waiting.length === 0 && begun < BEGUN_IN_TURN) {
+          if (lane.waiting.length === 0 && begun < BEGUN_IN_TURN) {
             begun += 1;
             return true;
           }
-          return new Promise((resolve) => waiting.push({ since: now(), resolve }));
+          return new Promise((resolve) => lane.waiting.push({ until: now() + lane.lateMs, resolve }));
         },
         leave() {
           lane.inHand -= held;
@@ -120,6 +123,17 @@ export function admission(limits: AdmissionSettings, tell: (turnedAway: number) 
     },
   };
 }
+
+interface LaneState {
+  inHand: number;
+  /** Since the last turn. */
+  entered: number;
+  readonly waiting: { readonly until: number; readonly resolve: (inTime: boolean) => void }[];
+  /** Who has waited longer is sent away. */
+  readonly lateMs: number;
+}
+
+const newLane = (lateMs: number): LaneState => ({ inHand: 0, entered: 0, waiting: [], lateMs });
 
 const REFUSAL = comeAgain('more requests at once than can be served');
 const REFUSAL_BODY = Buffer.from(REFUSAL.body ?? '');

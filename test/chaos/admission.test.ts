@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Admission, admission } from '../../local/admission.ts';
+import { type Admission, admission, type Lane } from '../../local/admission.ts';
 import { entries } from '../../local/entries.ts';
 import { startHost } from '../../local/host.ts';
 import { until } from '../functions/local.ts';
@@ -115,11 +115,11 @@ test('bodies have so much room together, whoever sends slowly takes no other, an
 const ROOM = { requests: 1_000, bytes: 1_000_000 };
 
 /** `count` requests of one turn, and what each has heard. */
-function several(admitted: Admission, count: number): string[] {
+function several(admitted: Admission, count: number, lane: Lane = 'write'): string[] {
   const heard = Array.from({ length: count }, () => 'nothing');
   heard.forEach((_, at) => {
     void admitted
-      .enter('write')
+      .enter(lane)
       ?.begin()
       .then((inTime) => {
         heard[at] = inTime ? 'begun' : 'late';
@@ -150,6 +150,24 @@ test('some begin in each turn of the loop, in order; who has waited too long is 
   expect(heard.slice(0, 128)).toEqual(Array.from({ length: 128 }, () => 'begun'));
   await turn();
   expect(counts(heard)).toEqual({ begun: 128, late: 72 });
+});
+
+test('reading waits for the next turn at the most, however much is to be written; of many reads writing has half', async () => {
+  const admitted = admission(
+    ROOM,
+    () => {},
+    () => 0,
+  );
+  const writes = several(admitted, 300);
+  const reads = several(admitted, 10, 'read');
+  await turn();
+  expect([counts(reads), counts(writes)]).toEqual([{ begun: 10 }, { begun: 118, nothing: 182 }]);
+  const more = several(admitted, 300, 'read');
+  await turn();
+  expect([counts(more), counts(writes)]).toEqual([
+    { begun: 32, nothing: 268 },
+    { begun: 150, nothing: 150 },
+  ]);
 });
 
 test('only so many hear in one turn that there is no room, and the log says it once in ten seconds', async () => {

@@ -107,7 +107,10 @@ export function flood(phase: Phase): Promise<Outcome> {
   function open(bytes: Buffer): void {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     const connection: Connection = { socket, bytes, waiting: -1, dueAt: 0, rest: '' };
-    socket.on('connect', () => socket.write(`GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`));
+    // Not by reading: thousands that connect at once would take the pages' room.
+    socket.on('connect', () =>
+      socket.write(`POST /nothing HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Length: 0\r\n\r\n`),
+    );
     socket.on('data', (chunk: Buffer) => read(connection, chunk));
     // What happened is told by `close`.
     socket.on('error', () => {});
