@@ -1,7 +1,7 @@
 import { budgetKey } from '../core/account-rows.ts';
-import { Failure } from '../core/failure.ts';
+import { asFailure, Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
-import { BUDGET_SPENT, type Budget } from '../http/budget.ts';
+import { BUDGET_SPENT, BUDGET_UNREAD, type Budget } from '../http/budget.ts';
 import type { Ledger } from './ledger.ts';
 
 export interface AccountBudget {
@@ -104,7 +104,7 @@ function limiter(options: Options & { readonly whose?: string }): (deadlineMs: n
       size = 1;
     }
     if (block.left === 0) {
-      block = await take(deadlineMs);
+      block = await take(deadlineMs).catch(unread);
       size = Math.min(blockSize, size * 2);
     }
     if (block.slot > deadlineMs)
@@ -137,6 +137,14 @@ function limiter(options: Options & { readonly whose?: string }): (deadlineMs: n
       const body = { kind: 'budget', version: 1, taken: next as unknown as JsonObject };
       if (await ledger.write({ key, rev: id(), body }, row?.rev ?? null)) return { slot, left };
     }
+  }
+
+  /** What the ledger left in doubt is a block of slots, never a call: with its own word, an edge would be in doubt for nothing. */
+  function unread(thrown: unknown): never {
+    const cause = asFailure(thrown);
+    if (cause.code === BUDGET_SPENT) throw cause;
+    const message = `Nothing was sent, because the account's own ${whose} could not be read: ${cause.message}`;
+    throw new Failure('unavailable', message, { code: BUDGET_UNREAD, maybeApplied: false, cause });
   }
 
   function spent(freeAt: number, why: string): Failure {

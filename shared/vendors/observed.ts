@@ -1,5 +1,5 @@
 import { asFailure, type Failure } from '../core/failure.ts';
-import { BUDGET_SPENT } from '../http/budget.ts';
+import { BUDGET_SPENT, BUDGET_UNREAD } from '../http/budget.ts';
 import { CIRCUIT_OPEN } from '../http/circuit.ts';
 import type { HttpRequest } from '../http/transport.ts';
 import type { Log } from '../log.ts';
@@ -65,7 +65,7 @@ export function observed(io: VendorIo, { target, log, metrics }: Observer): Vend
 }
 
 function metricOf({ kind, code }: Failure): 'VendorThrottles' | 'VendorFailures' | 'BudgetSpent' | undefined {
-  if (code === CIRCUIT_OPEN) return undefined;
+  if (code === CIRCUIT_OPEN || code === BUDGET_UNREAD) return undefined;
   if (code === BUDGET_SPENT) return 'BudgetSpent';
   return kind === 'throttled' ? 'VendorThrottles' : 'VendorFailures';
 }

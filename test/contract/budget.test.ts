@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
+import { Failure } from '../../shared/core/failure.ts';
+import { BUDGET_UNREAD } from '../../shared/http/budget.ts';
 import { ledgerBudget } from '../../shared/ledger/budget.ts';
 import type { Ledger } from '../../shared/ledger/ledger.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
@@ -187,4 +189,35 @@ it('holds between real processes on one sqlite ledger', { timeout: 30_000 }, asy
   // Timers of a busy machine may be late by some milliseconds, which moves calls between windows.
   expect(fullest(times, 1_000)).toBeLessThanOrEqual(24);
   expect(times.length).toBeGreaterThan(40);
+});
+
+it('says that nothing was sent when the ledger is in doubt about the slots, and gives them when it answers again', async () => {
+  const inner = memoryLedger();
+  let lost: 'read' | 'write' | undefined = 'write';
+  const failing = (kind: 'denied' | 'unknown-outcome') =>
+    Promise.reject(new Failure(kind, 'the ledger hung up', { code: 'Cut' }));
+  const { permit } = ledgerBudget({
+    ledger: {
+      ...inner,
+      get: (key) => (lost === 'read' ? failing('denied') : inner.get(key)),
+      write: async (row, expected) => {
+        const done = await inner.write(row, expected);
+        return lost === 'write' ? failing('unknown-outcome') : done;
+      },
+    },
+    account: 'a',
+    budget: { callsPerSecond: 5 },
+    now: () => 0,
+    sleep: async () => {},
+    id: () => Math.random().toString(36),
+  });
+  const refused = { kind: 'unavailable', code: BUDGET_UNREAD, maybeApplied: false, status: undefined };
+  await expect(permit(60_000)).rejects.toMatchObject({
+    ...refused,
+    message: expect.stringContaining('Nothing was sent'),
+  });
+  lost = 'read';
+  await expect(permit(60_000, 'verify')).rejects.toMatchObject(refused);
+  lost = undefined;
+  await permit(60_000);
 });
