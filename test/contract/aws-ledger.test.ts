@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { QueryCommand } from '@aws-sdk/client-dynamodb';
+import pMap from 'p-map';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dynamodbLedger } from '../../shared/ledger/dynamodb.ts';
 import { entryPartitions } from '../../shared/ledger/dynamodb-items.ts';
@@ -167,7 +168,8 @@ describe('what it costs', () => {
     const subject = ledger();
     const index = [`account:${randomUUID()}`];
     const keys = Array.from({ length: 400 }, (_, at) => `unit/${at}`).sort(compareUtf8);
-    await Promise.all(keys.map((key) => subject.write({ key: `${index}${key}`, rev: 'r', body: {}, index }, null)));
+    const write = (key: string) => subject.write({ key: `${index}${key}`, rev: 'r', body: {}, index }, null);
+    await pMap(keys, write, { concurrency: 25 });
     costs();
     const { items, next } = await subject.find(index[0] ?? '', { limit: 200 });
     expect(items).toEqual(keys.slice(0, 200).map((key) => `${index}${key}`));
