@@ -74,7 +74,7 @@ export async function settle(
     }
     if (outcome.kind === 'unfinished') return { finished: false, status: outcome.status };
     if (deps.now() + LOOK_AGAIN_MS >= deadlineMs) {
-      await deps.queue.send({ kind: 'converge', owner });
+      await deps.queue.send({ kind: 'converge', owner, ...asked });
       return { finished: false };
     }
     await new Promise((done) => setTimeout(done, LOOK_AGAIN_MS));
@@ -122,8 +122,9 @@ export async function work(
   if (message.kind === 'archive') return putTogether(message.window, services, deadlineMs);
   if (message.kind === 'tidy') return tidy(services, deadlineMs);
   if (message.kind === 'judge') return judge(message.target, message.ticket, services.deps);
-  const { owner, ticket } = message;
-  await converge({ owner, deadlineMs, ...(ticket === undefined ? {} : { ticket }) }, services.deps);
+  const { owner, ticket, askedAt } = message;
+  const asked = askedAt === undefined ? {} : { askedAt };
+  await converge({ owner, deadlineMs, ...asked, ...(ticket === undefined ? {} : { ticket }) }, services.deps);
 }
 
 /** The owner key of a path under `manifests/`, or the reason why it is none. */

@@ -11,8 +11,12 @@ export interface PassState {
   /** Key of the last owner that was looked at, and whose message, if it needed one, was sent. */
   readonly after: string;
   readonly finished?: boolean;
+  /** When a person asked for it (epoch ms): what vendors refused before that is tried again. */
+  readonly askedAt?: number;
   /** Names or targets changed meanwhile, or a person asked: when it ends, another one begins. */
   readonly again?: boolean;
+  /** When a person asked for that other one. */
+  readonly againAskedAt?: number;
   readonly lease?: { readonly token: string; readonly until: number };
   readonly tally: Tally;
   /** What reading Flink brought, before owners were looked at. */
@@ -33,6 +37,8 @@ const KEY = 'pass/spread';
 export interface Wanted {
   readonly id?: string;
   readonly again?: boolean;
+  /** A person asks for it, now (epoch ms). */
+  readonly askedAt?: number;
   readonly deadlineMs: number;
 }
 
@@ -45,15 +51,16 @@ export async function takePass(wanted: Wanted, deps: ConvergeDeps): Promise<Held
     const open = before !== undefined && before.finished !== true;
     if (wanted.id !== undefined && !(open && before.id === wanted.id)) return undefined;
     if (open && before.lease !== undefined && deps.alive(before.lease)) {
-      if (wanted.again !== true || before.again === true) return undefined;
-      if (await commit(deps.ledger, encode({ ...before, again: true }, deps.id()), row?.rev ?? null)) return undefined;
+      if (wanted.again !== true || (before.again === true && wanted.askedAt === undefined)) return undefined;
+      const next = { ...before, ...afterIt(wanted) };
+      if (await commit(deps.ledger, encode(next, deps.id()), row?.rev ?? null)) return undefined;
       continue;
     }
     const takenAt = deps.now();
     const lease = { token: deps.id(), until: wanted.deadlineMs + 2 * clockSkewMs + ledgerTimeoutMs };
     const state: PassState = open
-      ? { ...before, lease, ...(wanted.again ? { again: true } : {}) }
-      : { ...newPass(deps), lease };
+      ? { ...before, lease, ...afterIt(wanted) }
+      : { ...newPass(deps, wanted.askedAt), lease };
     const rev = deps.id();
     if (await commit(deps.ledger, encode(state, rev), row?.rev ?? null)) return { state, rev, takenAt };
   }
@@ -77,7 +84,7 @@ export async function savePass(
     const row = await deps.ledger.get(KEY);
     const now = row && decode(row);
     if (!row || now?.lease?.token !== held.state.lease?.token || now?.id !== held.state.id) return undefined;
-    state = { ...state, ...(now.again ? { again: true } : {}) };
+    state = { ...state, ...afterIt({ again: now.again, askedAt: now.againAskedAt }) };
     expected = row.rev;
   }
 }
@@ -87,8 +94,15 @@ export async function replacePass(held: HeldPass, next: PassState, deps: Converg
   await commit(deps.ledger, encode(next, deps.id()), held.rev);
 }
 
-export function newPass(deps: ConvergeDeps): PassState {
-  return { id: deps.id(), startedAt: deps.now(), after: '', tally: newTally() };
+export function newPass(deps: ConvergeDeps, askedAt?: number): PassState {
+  const asked = askedAt === undefined ? {} : { askedAt };
+  return { id: deps.id(), startedAt: deps.now(), after: '', tally: newTally(), ...asked };
+}
+
+/** What a pass that is under way keeps of a wish for another one after it. */
+function afterIt({ again, askedAt }: { readonly again?: boolean | undefined; readonly askedAt?: number | undefined }) {
+  if (again !== true) return {};
+  return { again, ...(askedAt === undefined ? {} : { againAskedAt: askedAt }) };
 }
 
 function encode(state: PassState, rev: string): Row {

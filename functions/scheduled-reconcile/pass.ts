@@ -43,7 +43,7 @@ export async function passAsked(services: Services, deadlineMs: number, askedAt:
     const flinkUntil = startedAt + (deadlineMs - startedAt) * FLINK_SHARE;
     return hereAndReport(services, { deadlineMs, flinkUntil, askedAt });
   }
-  const found = await spreadPass({ deadlineMs, again: true }, deps, spread, async () => undefined).catch(
+  const found = await spreadPass({ deadlineMs, again: true, askedAt }, deps, spread, async () => undefined).catch(
     async (thrown: unknown) => {
       await report(services, { startedAt, tally: newTally(), failed: asFailure(thrown).message }, true);
       throw thrown;

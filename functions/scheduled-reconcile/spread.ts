@@ -49,7 +49,7 @@ export async function spreadPass(
   let unsaved = 0;
   let savedAt = deps.now();
   try {
-    for await (const page of findings(deps, after)) {
+    for await (const page of findings(deps, after, pass.state.askedAt)) {
       queued += await send(page, pass, deps, queue);
       after = page.at(-1)?.found.owner ?? after;
       unsaved += page.length;
@@ -85,15 +85,16 @@ export async function spreadPass(
 
 /** Somebody asked for a look at everything while it was going on: another pass goes on from the queue. */
 async function beginAgain(left: HeldPass, deps: ConvergeDeps, queue: Queue): Promise<void> {
-  const next = newPass(deps);
+  const next = newPass(deps, left.state.againAskedAt);
   await queue.sendMany([{ kind: 'pass', id: next.id }], { delayMs: CONTINUE_AFTER_MS });
   await replacePass(left, next, deps);
 }
 
 /** Marks what needs work, and sends what it marked. Counts the whole page. */
 async function send(page: readonly Finding[], pass: HeldPass, deps: ConvergeDeps, queue: Queue): Promise<number> {
-  const { tally, startedAt, id } = pass.state;
-  const mark = { id, resend: pass.takenAt };
+  const { tally, startedAt, id, askedAt } = pass.state;
+  const mark = { id, resend: pass.takenAt, askedAt };
+  const asked = askedAt === undefined ? {} : { askedAt };
   const seen = page.filter((each) => each.due !== 'none');
   const outcomes = await pMap(
     seen,
@@ -104,7 +105,7 @@ async function send(page: readonly Finding[], pass: HeldPass, deps: ConvergeDeps
     { concurrency: MARKS_AT_ONCE },
   );
   const sent = seen.filter((_each, at) => outcomes[at] === 'sent');
-  await queue.sendMany(sent.map(({ found }) => ({ kind: 'converge', owner: found.owner })));
+  await queue.sendMany(sent.map(({ found }) => ({ kind: 'converge', owner: found.owner, ...asked })));
   for (const [at, { state }] of seen.entries()) countRow(tally, outcomes[at] ?? 'due', state, startedAt);
   return sent.length;
 }

@@ -52,19 +52,19 @@ export function onItsWay(sent: { readonly hash: string; readonly delayMs: number
 /**
  * Marks an owner that is due as on its way, so that of several passes only one sends the message: true for that one. The row of an owner
  * nobody has met yet is made. `resend`: marks of this pass made before that time count for nothing, because whoever made them may
- * have died before it sent.
+ * have died before it sent; `askedAt`: a person asked (epoch ms).
  */
 export async function markQueued(
   found: OwnerFound,
   hash: string,
-  pass: { readonly id: string; readonly resend: number },
+  pass: { readonly id: string; readonly resend: number; readonly askedAt?: number | undefined },
   deps: ConvergeDeps,
 ): Promise<boolean> {
   const listed = { etag: found.etag, hash };
   let { row } = found;
   for (let tries = 0; tries < MARK_TRIES; tries += 1) {
     const state = row && decodeOwner(row);
-    const due = dueOf(state, listed, deps);
+    const due = dueOf(state, listed, deps, pass.askedAt);
     if (due !== 'due' && !(due === 'queued' && unsent(state, pass))) return false;
     const before = state?.queued?.hash === hash ? state.queued.times : 0;
     const lostAfter = Math.min(LOST_AT_MOST_MS, LOST_AFTER_MS * 2 ** Math.min(before, 10));

@@ -2,7 +2,13 @@ import type { JsonObject } from '../core/json.ts';
 
 /** Work that must not be lost: converge this owner, or judge what vanished at a target. */
 export type Message =
-  | { readonly kind: 'converge'; readonly owner: string; readonly ticket?: string }
+  | {
+      readonly kind: 'converge';
+      readonly owner: string;
+      readonly ticket?: string;
+      /** When a person asked for it (epoch ms): what a vendor refused before that is tried again. */
+      readonly askedAt?: number;
+    }
   | { readonly kind: 'judge'; readonly target: string; readonly ticket: string };
 
 /** A reconcile pass that ran out of time goes on where it stopped. */

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { passAsked } from '../../functions/scheduled-reconcile/pass.ts';
 import { reconcile } from '../../functions/scheduled-reconcile/reconcile.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { Place } from './passes.ts';
@@ -114,6 +115,41 @@ it('begins again for whoever asks while it is going on', async () => {
   expect(place.queue).toMatchObject([{ message: { kind: 'pass' } }]);
   expect(await place.drain()).toEqual([first]);
   expect(place.queue).toEqual([]);
+});
+
+it('tries what was refused again for whoever asks, before a pass, during one, and not for the schedule', async () => {
+  const place = new Place();
+  const owners = await place.fill(3);
+  const [tables, table] = [names(3), 'odps.300000001.p.t0'];
+  place.refused.add(table);
+  await place.pass();
+  await place.drain();
+  expect([...place.shown].sort()).toEqual(tables.slice(1));
+  const refusedAt = place.called.length;
+  place.now += 60_000;
+  await place.pass();
+  expect(place.waiting()).toEqual([]);
+
+  const ask = (services = place.services()) => passAsked(services, place.now + 60_000, place.now);
+  expect(await ask()).toMatchObject({ left: 1 });
+  expect(await place.drain()).toEqual([owners[0]]);
+  expect(place.called.length).toBe(refusedAt + 1);
+  // The same message once more, or an ordinary pass, asks for nothing new.
+  await place.pass();
+  expect(place.waiting()).toEqual([]);
+
+  place.refused.clear();
+  place.now += 60_000;
+  let asked: Promise<unknown> | undefined;
+  const during = place.services({
+    touch: (what) => {
+      if (what === 'ledger.getMany answered') asked ??= ask();
+    },
+  });
+  await place.pass(during);
+  expect(await asked).toMatchObject({ left: 1 });
+  expect(await place.drain()).toEqual([owners[0]]);
+  expect([...place.shown].sort()).toEqual(tables);
 });
 
 it('loses nothing, wherever it is interrupted', { timeout: 60_000 }, async () => {

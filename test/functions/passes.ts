@@ -2,6 +2,7 @@ import { work } from '../../functions/register/register.ts';
 import { pass } from '../../functions/scheduled-reconcile/pass.ts';
 import type { PassReport } from '../../functions/scheduled-reconcile/report.ts';
 import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
+import { Failure } from '../../shared/core/failure.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
 import type { Ledger } from '../../shared/ledger/ledger.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
@@ -24,6 +25,8 @@ export class Place {
   /** Targets of calls, in order. */
   readonly called: string[] = [];
   readonly shown = new Set<string>();
+  /** What the vendor refuses to register. */
+  readonly refused = new Set<string>();
   readonly ledger: Ledger;
   readonly manifests: Manifests;
   /** Milliseconds that each ledger call takes. */
@@ -82,6 +85,7 @@ export class Place {
         touch('vendor');
         const table = unit.to[0]?.name ?? '';
         this.called.push(table);
+        if (this.refused.has(table)) throw new Failure('rejected', 'not this one', { status: 400, code: 'No' });
         apply(table);
         touch('vendor answered');
         return { receipt: 'r', ambiguous: false };
