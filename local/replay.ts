@@ -28,22 +28,31 @@ function timeOf(name: string, text: string): string {
   return new Date(ms).toISOString();
 }
 
+interface Found {
+  readonly events: number;
+  readonly jobs: ReadonlyMap<string, number>;
+  readonly gone: number;
+  readonly unreadable: readonly string[];
+}
+
 type Ask = (question: object) => Promise<ReplayAnswer>;
 
 /** Asks until nothing is left, and says what there was. */
-async function run(question: object, ask: Ask): Promise<{ events: number; jobs: Map<string, number>; gone: number }> {
+async function run(question: object, ask: Ask): Promise<Found> {
   const jobs = new Map<string, number>();
+  const unreadable: string[] = [];
   let events = 0;
   let gone = 0;
   for (let after: string | undefined, more = true; more; ) {
     const answer = await ask({ ...question, ...(after === undefined ? {} : { after }) });
     events += answer.events;
     gone += answer.gone;
+    unreadable.push(...answer.unreadable);
     for (const [job, count] of Object.entries(answer.jobs)) jobs.set(job, (jobs.get(job) ?? 0) + count);
     after = answer.next;
     more = after !== undefined;
   }
-  return { events, jobs, gone };
+  return { events, jobs, gone, unreadable };
 }
 
 /** The service to ask; undefined when none runs on DATA_DIR. */
@@ -94,7 +103,7 @@ async function main(): Promise<void> {
     dryRun: values['dry-run'],
   };
   const url = await running(values.url);
-  const { events, jobs, gone } =
+  const { events, jobs, gone, unreadable } =
     url === undefined
       ? await inFolder(question)
       : await run(question, async (each) => (await post(url, '/replay', each)) as ReplayAnswer);
@@ -102,9 +111,11 @@ async function main(): Promise<void> {
   const what = values['dry-run'] ? 'found' : url === undefined ? 'waiting for the next start' : 'taken in again';
   console.log(`${events} events ${what}`);
   if (gone > 0) console.error(`${gone} large events are no longer there`);
+  if (unreadable.length > 0) process.exitCode = 1;
+  for (const key of unreadable) console.error(`${key} cannot be read; nothing of it was taken in, and it stays there`);
 }
 
-/** `npm run replay`: exit code 0 done, 1 refused, 2 wrong usage. */
+/** `npm run replay`: exit code 0 done, 1 refused or something could not be read, 2 wrong usage. */
 try {
   await main();
 } catch (thrown) {

@@ -28,6 +28,8 @@ export interface ReplayAnswer {
   readonly jobs: Readonly<Record<string, number>>;
   /** Large events whose objects are gone. */
   readonly gone: number;
+  /** Archived objects that cannot be read: nothing of them is taken in again, and they stay where they are. */
+  readonly unreadable: readonly string[];
   /** There is more: ask again with this as `after`. */
   readonly next?: string;
 }
@@ -51,16 +53,26 @@ export async function replay(
   const jobs: Record<string, number> = {};
   let events = 0;
   let gone = 0;
-  const answer = (next?: string): ReplayAnswer => ({ events, jobs, gone, ...(next === undefined ? {} : { next }) });
+  const unreadable: string[] = [];
+  const answer = (next?: string): ReplayAnswer => ({
+    ...{ events, jobs, gone, unreadable },
+    ...(next === undefined ? {} : { next }),
+  });
   // Taken in, and so archived, some time after they were accepted: there is no last day.
   for await (const key of archiveKeys({ from: new Date(fromMs).toISOString().slice(0, 10) }, after, services)) {
     const sending: Sending = { open: [], confined: [] };
-    for (const archived of await readArchived(key, services)) {
+    const lines = await readArchived(key, services);
+    if (lines === 'unreadable') unreadable.push(key);
+    for (const archived of lines === 'unreadable' ? [] : lines) {
       const atMs = Date.parse(archived.at);
       if (atMs < fromMs || atMs >= untilMs) continue;
       const event = await eventOf(archived, services);
       if (event === undefined) {
         gone += 1;
+        continue;
+      }
+      if (event === 'unreadable') {
+        unreadable.push(archived.ref ?? key);
         continue;
       }
       const subject = subjectOf(event);

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { gunzip, gunzipSync } from 'node:zlib';
+import { asFailure, Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Services } from '../wiring.ts';
 import { type ArchivedEvent, BATCHES, NEW } from './archive.ts';
@@ -38,16 +39,26 @@ export async function* archiveKeys(days: Days, after: string | undefined, servic
   }
 }
 
+/** An object that is there, and no archive of ours: cut off, or written by somebody else. It has been told to the log, and others are read. */
+export type Unreadable = 'unreadable';
+
 /** The events of one archived object, in the order they were taken in; none when it has been put together with others meanwhile. */
-export async function readArchived(key: string, services: Services): Promise<readonly ArchivedEvent[]> {
-  return (await linesOf(key, services))?.map((line) => JSON.parse(line) as ArchivedEvent) ?? [];
+export async function readArchived(key: string, services: Services): Promise<readonly ArchivedEvent[] | Unreadable> {
+  const read = async () => (await linesOf(key, services))?.map((line) => JSON.parse(line) as ArchivedEvent) ?? [];
+  return orUnreadable(key, read, services);
 }
 
 /** The same as they are written, each known to be JSON; undefined when the object is not there. */
-export async function archivedLines(key: string, services: Services): Promise<readonly string[] | undefined> {
-  const lines = await linesOf(key, services);
-  for (const line of lines ?? []) JSON.parse(line);
-  return lines;
+export async function archivedLines(
+  key: string,
+  services: Services,
+): Promise<readonly string[] | undefined | Unreadable> {
+  const read = async () => {
+    const lines = await linesOf(key, services);
+    for (const line of lines ?? []) JSON.parse(line);
+    return lines;
+  };
+  return orUnreadable(key, read, services);
 }
 
 async function linesOf(key: string, { deps }: Services): Promise<readonly string[] | undefined> {
@@ -59,9 +70,27 @@ async function linesOf(key: string, { deps }: Services): Promise<readonly string
 }
 
 /** The event itself, from its own object if it is a large one; undefined when that is gone. */
-export async function eventOf(archived: ArchivedEvent, { deps }: Services): Promise<JsonObject | undefined> {
-  if (archived.ref === undefined) return archived.event;
-  const object = await deps.manifests.get(archived.ref, { maxBytes: BATCH_BYTES });
-  if (object === undefined) return undefined;
-  return (JSON.parse((await unzip(object.bytes)).toString('utf8')) as readonly JsonObject[])[0];
+export async function eventOf(
+  { ref, event }: ArchivedEvent,
+  services: Services,
+): Promise<JsonObject | undefined | Unreadable> {
+  if (ref === undefined) return event;
+  const read = async () => {
+    const object = await services.deps.manifests.get(ref, { maxBytes: BATCH_BYTES });
+    if (object === undefined) return undefined;
+    return (JSON.parse((await unzip(object.bytes)).toString('utf8')) as readonly JsonObject[])[0];
+  };
+  return orUnreadable(ref, read, services);
+}
+
+/** Throws what may be over later: a store that does not answer. */
+async function orUnreadable<T>(key: string, read: () => Promise<T>, { log }: Services): Promise<T | Unreadable> {
+  try {
+    return await read();
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.retryable) throw thrown;
+    const reason = asFailure(thrown).message;
+    log.error('an archived object cannot be read; it stays where it is', { object: key, reason });
+    return 'unreadable';
+  }
 }

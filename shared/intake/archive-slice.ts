@@ -3,7 +3,6 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import pMap, { pMapIterable } from 'p-map';
 import { digest } from '../core/digest.ts';
-import { asFailure, Failure } from '../core/failure.ts';
 import type { Manifests } from '../manifests/manifests.ts';
 import type { Services } from '../wiring.ts';
 import { BATCHES } from './archive.ts';
@@ -110,7 +109,7 @@ async function readAll(
   let stopped = false;
   const reading = pMapIterable(
     names,
-    async (name) => (late() ? ('late' as const) : { name, lines: await linesOf(`${prefix}${name}`, services) }),
+    async (name) => (late() ? ('late' as const) : { name, lines: await archivedLines(`${prefix}${name}`, services) }),
     { concurrency: AT_ONCE },
   );
   // Compressing a line at a time would take several times as long.
@@ -140,19 +139,6 @@ async function readAll(
   }
   const zipped = await pipeline(fresh(), createGzip(), (bytes) => buffer(bytes));
   return stopped ? undefined : { names: good, zipped, gone };
-}
-
-async function linesOf(key: string, services: Services): Promise<readonly string[] | undefined | 'unreadable'> {
-  try {
-    return await archivedLines(key, services);
-  } catch (thrown) {
-    if (thrown instanceof Failure && thrown.retryable) throw thrown;
-    services.log.error('an archived object cannot be read; it stays where it is', {
-      object: key,
-      reason: asFailure(thrown).message,
-    });
-    return 'unreadable';
-  }
 }
 
 /** Those that there was no time for. */

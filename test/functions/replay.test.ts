@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { work } from '../../functions/register/register.ts';
@@ -173,6 +174,7 @@ describe('a replay', () => {
       events: 2,
       jobs: { 'archive/load': 1, 'archive/other': 1 },
       gone: 0,
+      unreadable: [],
     });
     expect(await declared(here)).toEqual([]);
     expect(await ask({ job: 'archive/load' })).toMatchObject({ events: 1, jobs: { 'archive/load': 1 } });
@@ -185,6 +187,48 @@ describe('a replay', () => {
     expect(await readFile(join(here.runtime.bucket, 'openlineage/archive/load.json'), 'utf8')).toBe(before);
     expect(await archived(here, 'archive/new')).toHaveLength(4);
     expect((await here.request('POST', '/replay', '{"since":"yesterday"}')).status).toBe(400);
+  });
+
+  it('names what cannot be read, and takes in the rest; a listing shows the rest, too', async () => {
+    const here = await local();
+    const large = Array.from({ length: 2_000 }, (_, n) => ({
+      namespace: 'hive://m',
+      name: `ods.${'x'.repeat(90)}${n}`,
+    }));
+    await post(here, event('r1', 'a'));
+    await post(here, event('r2', 'b'));
+    await post(here, event('r3', 'c', { inputs: large }));
+    await until(async () => (await archived(here, 'archive/new')).length === 3);
+    const [day = ''] = (await objects(here, 'archive/new')).map((name) => name.split('/')[0]);
+    const cut = `archive/new/${day}/00-00/cut.jsonl.gz`;
+    await here.drop(cut, 'no gzip');
+    const [big = ''] = (await objects(here, 'archive/large')).map((name) => `archive/large/${name}`);
+    await writeFile(join(here.runtime.bucket, big), gzipSync('[{'));
+
+    const answer = await here.request(
+      'POST',
+      '/replay',
+      JSON.stringify({ since: '2026-11-01T00:00:00Z', dryRun: true }),
+    );
+    expect(answer.status).toBe(200);
+    const found = (await answer.json()) as { events: number; unreadable: string[] };
+    expect([found.events, found.unreadable.sort()]).toEqual([2, [big, cut].sort()]);
+    const shown = await here.request('GET', '/api/v1/events/lineage?before=2026-11-20T02:00:01Z&limit=10');
+    const { events } = (await shown.json()) as { events: { run: { runId: string } }[] };
+    expect([shown.status, events.map(({ run }) => run.runId).sort()]).toEqual([200, ['r1', 'r2']]);
+    expect(await objects(here, 'archive/new')).toContain(cut.slice('archive/new/'.length));
+    const command = promisify(execFile)(
+      'node_modules/.bin/node',
+      ['--disable-warning=ExperimentalWarning', 'local/replay.ts', '--since', '1d'],
+      {
+        env: { ...process.env, DATA_DIR: here.dataDir },
+      },
+    );
+    await expect(command).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('2 events taken in again'),
+      stderr: expect.stringContaining(`${cut} cannot be read`),
+    });
   });
 
   it('leaves confined senders confined, and is not theirs to ask for', async () => {

@@ -45,11 +45,11 @@ export async function eventsBetween(
   const objects = new Map<string, readonly ArchivedEvent[]>();
   const events: JsonObject[] = [];
   for (const { key, line } of page) {
-    const lines = objects.get(key) ?? (await readArchived(key, services));
+    const lines = objects.get(key) ?? (await readable(key, services));
     objects.set(key, lines);
     const archived = lines[line];
     const event = archived && (await eventOf(archived, services));
-    if (event !== undefined) events.push(event);
+    if (event !== undefined && event !== 'unreadable') events.push(event);
   }
   return { events, totalCount: places.length };
 }
@@ -66,7 +66,7 @@ async function placesOf(
     const day = new Date(services.deps.now() - back * DAY_MS).toISOString().slice(0, 10);
     for await (const key of archiveKeys({ from: day, to: day }, undefined, services)) {
       objects += 1;
-      for (const [line, archived] of (await readArchived(key, services)).entries()) {
+      for (const [line, archived] of (await readable(key, services)).entries()) {
         const time = timeOf(archived);
         if ((before !== undefined && time >= before) || (after !== undefined && time < after)) continue;
         if (!(await mayRead(archived, caller, services))) continue;
@@ -78,10 +78,17 @@ async function placesOf(
   return found;
 }
 
+/** One that cannot be read hides no other. */
+async function readable(key: string, services: Services): Promise<readonly ArchivedEvent[]> {
+  const lines = await readArchived(key, services);
+  return lines === 'unreadable' ? [] : lines;
+}
+
 /** An event tells whatever its sender put into it, so it is for those who may speak of its job themselves. */
 async function mayRead(archived: ArchivedEvent, caller: Caller, services: Services): Promise<boolean> {
   if (caller.owners === undefined && caller.namespaces === undefined) return true;
   const event = await eventOf(archived, services);
+  if (event === 'unreadable') return false;
   const read = event && readEvent(event, { strict: false });
   if (read === undefined || 'problems' in read) return false;
   const { subject } = read.event;
