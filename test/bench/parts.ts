@@ -21,12 +21,13 @@ function esbuildSettings(): BuildOptions {
   return settings;
 }
 
-/** What an entry cannot do without: AWS SDK clients with the commands it sends, undici, zod. */
+/** What an entry cannot do without: AWS SDK clients with the commands it sends, undici, zod with the schemas it is made of. */
 export interface Parts {
   /** Client package → commands. */
   readonly clients: Readonly<Record<string, readonly string[]>>;
   readonly undici: boolean;
-  readonly zod: boolean;
+  /** `string`, `strictObject`, …; none when it is not there at all. */
+  readonly zod: readonly string[];
 }
 
 /** Which parts an entry's bundle holds. */
@@ -39,17 +40,19 @@ export async function partsOf(entryFile: string): Promise<Parts> {
   });
   const inputs = used(metafile);
   const clients: Record<string, string[]> = {};
+  const schemas = new Set<string>();
   for (const input of inputs.filter((each) => !each.includes('node_modules'))) {
     const source = await readFile(join(root, input), 'utf8');
     for (const [, names = '', client = ''] of source.matchAll(/import \{([^}]*)\} from '@aws-sdk\/(client-[\w-]+)'/g)) {
       const commands = [...names.matchAll(/\b(?<!type )\w+Command\b/g)].map(([name]) => name);
       clients[client] = [...new Set([...(clients[client] ?? []), ...commands])];
     }
+    for (const [, name = ''] of source.matchAll(/\bz\s*\.([a-z]\w*)\(/g)) schemas.add(name);
   }
   return {
     clients,
     undici: inputs.some((input) => input.includes('node_modules/undici/')),
-    zod: inputs.some((input) => input.includes('node_modules/zod/')),
+    zod: inputs.some((input) => input.includes('node_modules/zod/')) ? [...schemas].sort() : [],
   };
 }
 
@@ -96,8 +99,10 @@ export async function floorBundle(
     const made = services.has(service) ? `new ${client}(${options})` : client;
     lines.push(`export const ${service} = ${made};`);
   }
-  if (parts.zod)
+  if (parts.zod.length > 0) {
     lines.push("import * as z from 'zod';", 'const eventSchema = z.looseObject({ rawPath: z.string().optional() });');
+    lines.push(`export const schemas = [${parts.zod.map((name) => `z.${name}`).join(', ')}];`);
+  }
   if (parts.undici && services.has('vendor'))
     lines.push("import { Agent } from 'undici';", 'const agent = new Agent();');
   else if (parts.undici) lines.push("export const later = () => import('undici').then((it) => it.Agent);");
@@ -124,7 +129,7 @@ export async function floorBundle(
     '  } catch {}',
     '}',
     'export async function handler(event) {',
-    parts.zod ? '  eventSchema.parse(event);' : '',
+    parts.zod.length > 0 ? '  eventSchema.parse(event);' : '',
     '  for (const wave of plan) await Promise.all(wave.map(call));',
     "  return { statusCode: 200, body: '' };",
     '}',
