@@ -1,5 +1,6 @@
 import pMap, { pMapSkip } from 'p-map';
 import { asFailure } from '../core/failure.ts';
+import { decodeUnit, newUnit, type UnitState } from '../core/unit-state.ts';
 import type { Row } from '../ledger/ledger.ts';
 import type { Decision } from './decide.ts';
 import type { Target } from './deps.ts';
@@ -98,9 +99,11 @@ async function settleAll(target: Target, tasks: readonly UnitTask[], context: Un
       } catch (thrown) {
         // One edge's trouble stops no other; its intent, if any, is settled by whoever comes next.
         const failure = asFailure(thrown);
+        const state = lastKnown(task, rows.get(unitKey(task.id)));
         return {
           id: task.id,
           target: task.target.name,
+          ...(state === undefined ? {} : { state }),
           called: false,
           claimed: false,
           open: { reason: failure.message, failure },
@@ -112,4 +115,14 @@ async function settleAll(target: Target, tasks: readonly UnitTask[], context: Un
   // Only now: what is under way goes to its end.
   if (unread) throw unread.because;
   return results;
+}
+
+/** What the status tells of an edge whose turn broke off: as it was read, or as it is declared. */
+function lastKnown({ want }: UnitTask, row: Row | undefined): UnitState | undefined {
+  const declared = want && newUnit(want.origin);
+  try {
+    return row === undefined ? declared : decodeUnit(row.body);
+  } catch {
+    return declared;
+  }
 }

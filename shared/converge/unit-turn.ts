@@ -1,8 +1,8 @@
-import type { Failure } from '../core/failure.ts';
+import { answerOf, type Failure } from '../core/failure.ts';
 import type { Verdict } from '../core/plan.ts';
 import { isRefused, isWorthTrying } from '../core/refusal.ts';
 import { pardoned } from '../core/transition.ts';
-import type { UnitState } from '../core/unit-state.ts';
+import type { Refusal, UnitState } from '../core/unit-state.ts';
 import { BUDGET_SPENT } from '../http/budget.ts';
 import { CIRCUIT_OPEN } from '../http/circuit.ts';
 import type { ConvergeDeps, Target } from './deps.ts';
@@ -89,6 +89,27 @@ export function opened(failure: Failure, now: number): NonNullable<UnitResult['o
   const { message: reason, code, retryAfterMs = 0 } = failure;
   if (!OWN_RULES.has(code) || failure.maybeApplied) return { reason, failure };
   return { reason, failure, until: now + retryAfterMs, ...(code === BUDGET_SPENT ? { waiting: true } : {}) };
+}
+
+/** What is remembered of a failure that trying again does not cure; what somebody may cure there is tried again by itself, later and later. */
+export function refusalOf(
+  state: UnitState,
+  failure: Failure,
+  { target }: UnitTask,
+  at: number,
+): Omit<Refusal, 'content' | 'attempts'> {
+  const curable = failure.kind === 'denied' || failure.kind === 'missing';
+  const attempts = state.refusal?.attempts ?? 0;
+  const secret = failure.kind === 'denied' ? target.circuit?.secret : undefined;
+  const answer = answerOf(failure);
+  return {
+    kind: failure.kind,
+    message: failure.message,
+    at,
+    ...(answer === undefined ? {} : { answer }),
+    ...(secret === undefined ? {} : { secret }),
+    ...(curable ? { retryAt: at + Math.min(3_600_000, 30_000 * 2 ** attempts) } : {}),
+  };
 }
 
 /** Whether a further vendor call could still finish before the deadline. */

@@ -1,6 +1,6 @@
 import { columnsOf, compact, wish } from '../core/claims.ts';
 import { readBack, stillShown } from '../core/drift.ts';
-import { answerOf, asFailure, type Failure } from '../core/failure.ts';
+import { asFailure, type Failure } from '../core/failure.ts';
 import { NONE } from '../core/mask.ts';
 import { type Capabilities, nextStep, type Step } from '../core/plan.ts';
 import {
@@ -19,7 +19,7 @@ import { decodeUnit, type Intent, newUnit, type UnitState } from '../core/unit-s
 import { BUDGET_SPENT } from '../http/budget.ts';
 import type { Row } from '../ledger/ledger.ts';
 import type { Receipt } from '../vendors/vendor.ts';
-import { commit } from './commit.ts';
+import { commit, insist } from './commit.ts';
 import { capabilitiesOf, type UnitTask, withWish } from './task.ts';
 import { unitKey, unitRow } from './unit-row.ts';
 import {
@@ -27,6 +27,7 @@ import {
   OWN_RULES,
   opened,
   reconsidered,
+  refusalOf,
   shutFor,
   timeLeft,
   type UnitContext,
@@ -87,8 +88,12 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
       const shut = await shutFor(task, context);
       if (shut || !timeLeft(context)) return writeClaim(state, before, step, shut);
       const found = await reads.look(state);
-      if ('failure' in found) return writeClaim(state, before, step, found.failure);
-      state = looked(state, found);
+      if ('failure' in found) {
+        const { failure } = found;
+        if (failure.retryable || OWN_RULES.has(failure.code)) return writeClaim(state, before, step, failure);
+        const message = `presence could not be read: ${failure.message}`;
+        state = refusedBy(state, { ...refusalOf(state, failure, task, deps.now()), message });
+      } else state = looked(state, found);
       step = nextStep(state, can, deps.now());
     }
     if (step.do === 'locate') {
@@ -173,17 +178,20 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     return Math.min(deps.now() + callBudgetMs, context.deadlineMs - ledgerTimeoutMs);
   }
 
-  /** Writes the state iff the row is as we read it; refreshes `row` either way. */
-  async function put(state: UnitState): Promise<boolean> {
+  /** Writes the state iff the row is as we read it; refreshes `row` either way. `through` is how each call of the ledger is made. */
+  async function put(
+    state: UnitState,
+    through: <T>(call: () => Promise<T>) => Promise<T> = (call) => call(),
+  ): Promise<boolean> {
     const kept = compact(state);
     const next = unitRow(kept, deps);
     written = undefined;
-    if (await commit(deps.ledger, next, row?.rev ?? null)) {
+    if (await through(() => commit(deps.ledger, next, row?.rev ?? null))) {
       row = next;
       written = kept;
       return true;
     }
-    row = await deps.ledger.get(unitKey(task.id));
+    row = await through(() => deps.ledger.get(unitKey(task.id)));
     return false;
   }
 
@@ -224,32 +232,19 @@ export async function settleUnit(task: UnitTask, preread: Row | undefined, conte
     if (failure.maybeApplied) return failing(uncertain(state, intent, createOnly), failure, at);
     if (OWN_RULES.has(failure.code)) return dropped(state);
     if (failure.retryable) return failing(dropped(state), failure, at);
-    const curable = failure.kind === 'denied' || failure.kind === 'missing';
-    const attempts = state.refusal?.attempts ?? 0;
-    const secret = failure.kind === 'denied' ? task.target.circuit?.secret : undefined;
-    const vendor = answerOf(failure);
-    const refusal = {
-      kind: failure.kind,
-      message: failure.message,
-      at,
-      ...(vendor === undefined ? {} : { answer: vendor }),
-      ...(secret === undefined ? {} : { secret }),
-    };
-    return refusedBy(
-      state,
-      curable ? { ...refusal, retryAt: at + Math.min(3_600_000, 30_000 * 2 ** attempts) } : refusal,
-    );
+    return refusedBy(state, refusalOf(state, failure, task, deps.now()));
   }
 
   /**
    * Writes what the call led to, on the item that carries our own intent and no other. Undefined when a successor took the
-   * unit: it has taken our intent for uncertain, so there is nothing left for us to say.
+   * unit: it has taken our intent for uncertain, so there is nothing left for us to say. What is forgotten here is an edge in doubt.
    */
   async function confirm(sent: UnitState, next: (current: UnitState) => UnitState): Promise<UnitState | undefined> {
     let current = sent;
     for (;;) {
       const state = next(current);
-      if (await put(state)) return state;
+      if (await put(state, (write) => insist(write, { now: () => deps.now(), untilMs: context.deadlineMs })))
+        return state;
       if (row === undefined) return undefined;
       current = decodeUnit(row.body);
       if (current.lease?.token !== context.token || current.lease.step !== sent.lease?.step) return undefined;
