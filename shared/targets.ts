@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { circuitsOpen } from './converge/circuits-open.ts';
-import type { Target, TargetMode, Targets } from './converge/deps.ts';
+import type { Target, TargetMode, TargetProblem, Targets } from './converge/deps.ts';
 import { digest } from './core/digest.ts';
 import { asFailure, Failure } from './core/failure.ts';
 import { canonicalJson, type JsonObject } from './core/json.ts';
@@ -59,7 +59,7 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
     ]);
     const list: Target[] = [];
     const unknown: string[] = [];
-    const problems: { target: string; message: string; registers: boolean }[] = [];
+    const problems: TargetProblem[] = [];
     const accounts = new Map<string, string>();
     const connecting: { readonly name: string; readonly vendor: Vendor; readonly target: Promise<Target> }[] = [];
     for (const name of [...names].sort()) {
@@ -80,8 +80,13 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
         accounts.set(target.account, name);
         list.push(target);
       } catch (thrown) {
-        const message = `secret ${PREFIX}${name}: ${asFailure(thrown).message}`;
-        problems.push({ target: name, message, registers: vendor.blocks.entry !== undefined });
+        const { message, retryable } = asFailure(thrown);
+        problems.push({
+          target: name,
+          message: `secret ${PREFIX}${name}: ${message}`,
+          registers: vendor.blocks.entry !== undefined,
+          ...(retryable ? { passing: true } : {}),
+        });
       }
     }
     tell(list, problems, unknown);
@@ -111,7 +116,15 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
   }
 
   async function connect(name: string, vendor: Vendor): Promise<Target> {
-    const real = await secrets.get(PREFIX + name);
+    let real: JsonObject | undefined;
+    try {
+      real = await secrets.get(PREFIX + name);
+    } catch (thrown) {
+      // What worked a moment ago goes on working while secrets cannot be read.
+      const known = open.get(name);
+      if (known && asFailure(thrown).retryable) return known.target;
+      throw thrown;
+    }
     const raw = real ?? simulated[name];
     if (!raw) throw new Failure('missing', 'it is gone');
     const version = versionOf(raw);
@@ -132,6 +145,7 @@ export function targetsOf(secrets: Secrets, options: TargetOptions): () => Promi
       target: name,
       secret: secretTag,
       now,
+      sleep,
       id,
       log,
       changed: tellCircuits,

@@ -2,6 +2,7 @@ import { Failure } from '../../shared/core/failure.ts';
 import type { ComparedAt, Graph, GraphEdge } from '../../shared/core/graph.ts';
 import { comparedAt, comparedEdge } from '../../shared/core/graph-compare.ts';
 import { filtered } from '../../shared/core/graph-filter.ts';
+import { append } from '../../shared/core/large-lists.ts';
 import { by } from '../../shared/core/order.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { type Directory, directory } from './compare-names.ts';
@@ -135,7 +136,7 @@ async function tell(
   for (const [at, answer] of answers.entries()) {
     if (answer === undefined) continue;
     told?.add(`${way} ${asked[at]?.id ?? ''}`);
-    edges.push(...answer);
+    append(edges, answer);
   }
   await names.learn(edges.flatMap(({ from, to }) => [from, to]));
   return edges;

@@ -1,6 +1,7 @@
 import { Failure } from '../../shared/core/failure.ts';
 import { type Graph, type GraphOptions, graphOf, nameGroups, namesOf } from '../../shared/core/graph.ts';
 import { type EdgeFilter, filtered, isFilter } from '../../shared/core/graph-filter.ts';
+import { append } from '../../shared/core/large-lists.ts';
 import type { UnitState } from '../../shared/core/unit-state.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { idsOf, ownerFacts } from './owners.ts';
@@ -120,7 +121,7 @@ async function everything(query: LineageQuery, reader: UnitReader, services: Ser
   for (let pages = 0; pages < PAGES_READ; pages += 1) {
     const page = await reader.page({ limit, ...(next === undefined ? {} : { after: next }) });
     const kept = isFilter(query) ? await matching(page.items, query, services) : page.items;
-    units.push(...kept);
+    append(units, kept);
     next = page.next;
     if (next === undefined || !isFilter(query) || units.length >= limit) break;
   }

@@ -1,4 +1,5 @@
 import { type Graph, isNamed, type More, namesOf, nodeId } from '../../shared/core/graph.ts';
+import { append } from '../../shared/core/large-lists.ts';
 import type { NameGroups } from '../../shared/core/same-names.ts';
 import type { UnitState, UnitTable } from '../../shared/core/unit-state.ts';
 import type { Direction, UnitReader } from './units.ts';
@@ -98,7 +99,7 @@ export async function expand(
   for (let at = 0; at < queue.length; ) {
     const room = most - (found.size - before);
     if (room <= 0) {
-      unread.push(...queue.slice(at));
+      append(unread, queue.slice(at));
       break;
     }
     const names = queue.slice(at, at + NAMES_AT_ONCE);

@@ -1,11 +1,12 @@
 import { converge } from '../../shared/converge/converge.ts';
 import { NAMING_KEY } from '../../shared/converge/naming-file.ts';
+import { nudge } from '../../shared/converge/nudge.ts';
 import { reportUnreadable } from '../../shared/converge/report.ts';
 import type { StatusDocument } from '../../shared/converge/status.ts';
 import { readJson } from '../../shared/converge/stored-json.ts';
 import { judge } from '../../shared/converge/vanish.ts';
 import type { Problem } from '../../shared/core/edge.ts';
-import { Failure } from '../../shared/core/failure.ts';
+import { asFailure, Failure } from '../../shared/core/failure.ts';
 import type { Manifest } from '../../shared/core/manifest.ts';
 import { formatOf, isOwnerKey, statusKey } from '../../shared/core/owner-key.ts';
 import { foreignKeys } from '../../shared/core/written-keys.ts';
@@ -104,10 +105,21 @@ export async function objectChange(
   try {
     await converge({ owner: change.key, deadlineMs }, services.deps);
   } catch (thrown) {
-    if (thrown instanceof Failure && !thrown.retryable) await reportUnreadable(change.key, thrown, services.deps);
+    if (thrown instanceof Failure && !thrown.retryable) await tellUnreadable(change.key, services);
     throw thrown;
   }
   await forgetGone(change.key, services, deadlineMs);
+}
+
+/**
+ * Says so in the status when it is the manifest that cannot be read; what is wrong with us is no fault of its author. First the next
+ * convergence is made to look again, so that it says what is true when the object can be read.
+ */
+async function tellUnreadable(owner: string, { deps }: Services): Promise<void> {
+  const failure = await deps.manifests.get(owner, { maxBytes: 1 }).then(() => undefined, asFailure);
+  if (failure === undefined || failure.retryable || failure.code === 'too-large') return;
+  await nudge(owner, deps);
+  await reportUnreadable(owner, failure, deps);
 }
 
 /** Work from our own queue. */

@@ -1,4 +1,5 @@
 import { digest } from '../core/digest.ts';
+import { append } from '../core/large-lists.ts';
 import { judgeEdit } from '../core/policy.ts';
 import { decodeUnit, type UnitState } from '../core/unit-state.ts';
 import { type ChunkCache, loadIds, NO_IDS, type StoredIds } from '../ledger/id-set.ts';
@@ -114,7 +115,10 @@ export async function decide(input: Input): Promise<Decision> {
       holdId = (verdict as Partial<VanishVerdict>).holdId ?? holdId;
     } else {
       const target = byAccount.get(account) as Target;
-      withdraw.push(...freshIds.map((id) => ({ id, target })));
+      append(
+        withdraw,
+        freshIds.map((id) => ({ id, target })),
+      );
     }
   }
   if (held.size > 0 || heldAccounts.length > 0) {

@@ -41,7 +41,16 @@ export type TargetMode = 'sync' | 'upsert-only' | 'report-only';
 export interface Targets {
   readonly list: readonly Target[];
   /** Targets that are not usable now, and why; nothing is withdrawn from them. */
-  readonly problems: readonly { readonly target: string; readonly message: string; readonly registers: boolean }[];
+  readonly problems: readonly TargetProblem[];
+}
+
+export interface TargetProblem {
+  readonly target: string;
+  readonly message: string;
+  /** Whether edges go there. */
+  readonly registers: boolean;
+  /** It may be over in a minute, without anybody doing anything. */
+  readonly passing?: boolean;
 }
 
 /** naming.yaml as it stands: `problems` when it cannot be used, in which case nothing may change. */

@@ -1,5 +1,6 @@
 import type { Declaration, Entry, Problem } from '../core/edge.ts';
 import { Failure } from '../core/failure.ts';
+import { append } from '../core/large-lists.ts';
 import { MAX_BYTES } from '../core/manifest.ts';
 import { formatOf } from '../core/owner-key.ts';
 import { resolveManifest } from '../core/resolve.ts';
@@ -96,9 +97,12 @@ export function mapped(
     });
     for (const unit of mapping.units) {
       units.set(unit.id, { target, unit });
-      problems.push(...(unit.warnings ?? []));
+      append(problems, unit.warnings ?? []);
     }
-    unresolved.push(...mapping.unresolved.map((each) => ({ ...each, target: target.name, account: target.account })));
+    append(
+      unresolved,
+      mapping.unresolved.map((each) => ({ ...each, target: target.name, account: target.account })),
+    );
   }
   const unusable = targets.problems.filter((each) => each.registers);
   for (const name of named ?? unusable.map((each) => each.target)) {

@@ -1,4 +1,5 @@
 import { canonicalJson, type JsonObject } from '../core/json.ts';
+import { smallest } from '../core/large-lists.ts';
 import { againAt, withdrawalRefused } from '../core/refusal.ts';
 import { dropIds, loadIds, type StoredIds } from '../ledger/id-set.ts';
 import type { Row } from '../ledger/ledger.ts';
@@ -24,6 +25,9 @@ export interface Finish {
   readonly results: readonly UnitResult[];
   readonly targets: Targets;
 }
+
+/** What passes by itself is looked at again after so long. */
+const PASSING_MS = 60_000;
 
 /** Writes the status document, then the owner's row: settled, or with the continuation that goes on. */
 export async function finish(input: Finish): Promise<Converged | 'again'> {
@@ -75,6 +79,9 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
   };
 
   let next: OwnerState | undefined;
+  // There is nothing more to do, until that target can be reached; when it can, the goal is another one.
+  if (settled && desired.kind === 'declared' && targets.problems.some((each) => each.passing && each.registers))
+    await deps.queue.send({ kind: 'converge', owner: request.owner }, { delayMs: PASSING_MS });
   if (settled) {
     const {
       vanish: _v,
@@ -90,6 +97,7 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
     const since = oldestUnknown(status.edges);
     const again = firstAgain(results);
     const ids = await save(units, work);
+    const awaited = awaitedOf(state, targets);
     next = {
       ...calm,
       ...(explicit && desired.kind === 'absent' && decision.kept.size > 0 ? { explicit } : {}),
@@ -103,7 +111,7 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
       outcomes: status.counts,
       ...(since === undefined ? {} : { unknownSince: since }),
       ...(again === undefined ? {} : { again }),
-      ...(targets.problems.length === 0 ? {} : { awaited: targets.problems.map((each) => each.target) }),
+      ...(awaited.length === 0 ? {} : { awaited }),
       tries: 0,
     };
     if (desired.kind === 'absent' && units.size === 0 && left.size === 0) next = undefined;
@@ -189,12 +197,21 @@ async function stillReleased(allowed: StoredIds, decision: Decision, work: Work)
   return left.size === 0 ? undefined : save(left, work);
 }
 
+/**
+ * Targets that a new owner would have met, had they been usable: they are no first contact when they are. Of an owner that has met accounts
+ * nothing is added: what comes back under a name may be another account.
+ */
+function awaitedOf({ configured, awaited = [] }: OwnerState, { problems }: Targets): string[] {
+  const names = problems.map((each) => each.target);
+  return configured.length === 0 ? names : names.filter((name) => awaited.includes(name));
+}
+
 /** When the first of what was refused is tried again. */
 function firstAgain(results: readonly UnitResult[]): number | undefined {
   const times = results.flatMap(({ done, state }) =>
     done?.verdict === 'refused' && state?.refusal ? [againAt(state.refusal)] : [],
   );
-  return times.length === 0 ? undefined : Math.min(...times);
+  return times.length === 0 ? undefined : smallest(times);
 }
 
 /** It is known when it can go on; after a mere failure, a pass may well try earlier. */
@@ -211,7 +228,7 @@ function delayOf(open: readonly UnitResult[], tries: number, deps: ConvergeDeps)
     if (why?.until !== undefined) return why.until - deps.now();
     return Math.max(backOff, why?.failure?.retryAfterMs ?? 0);
   });
-  return Math.min(MAX_DELAY_MS, Math.max(1_000, Math.min(...delays)));
+  return Math.min(MAX_DELAY_MS, Math.max(1_000, smallest(delays)));
 }
 
 function setsOf(state: OwnerState): StoredIds[] {

@@ -32,7 +32,7 @@ export interface OwnerState {
   readonly asked?: number;
   /** When (epoch ms) the first of what a vendor refuses is tried again; absent: nothing is refused. */
   readonly again?: number;
-  /** Targets that could not be used when last settled: meeting them again is no first contact. */
+  /** Targets that could not be used when the owner was new, nor since: meeting them is no first contact. */
   readonly awaited?: readonly string[];
   readonly held?: Held;
   /** Withdrawn units that a vendor without deletion still shows. */

@@ -3,6 +3,7 @@ import { budgetKey, usedOn } from '../core/account-rows.ts';
 import { columnsOf } from '../core/claims.ts';
 import { digest } from '../core/digest.ts';
 import { Failure } from '../core/failure.ts';
+import { append } from '../core/large-lists.ts';
 import { isOwnerKey } from '../core/owner-key.ts';
 import { partKey } from '../core/parts.ts';
 import {
@@ -70,8 +71,8 @@ export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promis
   let { unchanged } = studied;
   for (const study of inOrder(open)) {
     const plan = changesOf(study, shadow, context, drift);
-    changes.push(...plan.changes);
-    problems.push(...plan.problems);
+    append(changes, plan.changes);
+    append(problems, plan.problems);
     unchanged += plan.unchanged;
     for (const [target, count] of plan.calls) calls[target] = (calls[target] ?? 0) + count;
     const named = ownerDigest(study, planned, drifted.get(study.owner));
@@ -149,7 +150,7 @@ async function studyAll(scope: readonly string[] | undefined, context: PlanConte
   };
   const source = scope === undefined ? everyOwner(deps) : ownersFound(scope.filter(isOwnerKey), deps);
   for await (const batch of source) {
-    gone.push(...batch.filter(isGone));
+    append(gone, batch.filter(isGone));
     const present = batch.filter((each) => each.etag !== undefined);
     await pMap(present, (each) => study(each), { concurrency: AT_ONCE });
   }
@@ -185,7 +186,7 @@ function claimersFirst(studies: readonly OpenStudy[]): OpenStudy[] {
       const before = begun.has(study) ? [] : study.decision.withdraw.flatMap(({ id }) => claimers.get(id) ?? []);
       begun.add(study);
       const next = before.filter((each) => !begun.has(each));
-      if (next.length > 0) stack.push(...next);
+      if (next.length > 0) append(stack, next);
       else {
         stack.pop();
         sorted.add(study);

@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { asFailure } from '../core/failure.ts';
+import { append } from '../core/large-lists.ts';
 import { converge } from './converge.ts';
 import type { ConvergeDeps } from './deps.ts';
 import type { OwnerFound } from './owner-pages.ts';
@@ -50,7 +51,7 @@ export async function applyPlan(plan: StoredPlan, deps: ConvergeDeps, deadlineMs
   });
   if (!reached) {
     const standing = await readStanding(plan.checksum, manifests);
-    differs.push(...(await noLongerStanding(standing, plan.scope, context)));
+    append(differs, await noLongerStanding(standing, plan.scope, context));
   }
   const nothing = { plan: plan.checksum, owners: planned.size, outcomes: {}, left: 0, failures: [] };
   if (differs.length > 0) return { ...nothing, differs: differs.sort() };
@@ -124,7 +125,7 @@ const decisionOf = (digest: string): string => digest.slice(0, Math.max(0, diges
 async function studyAgain(owners: readonly string[], deep: boolean, deps: ConvergeDeps, deadlineMs: number) {
   const context = await planContext({ deep, deadlineMs }, deps);
   const found: OwnerFound[] = [];
-  for await (const batch of ownersFound(owners, deps)) found.push(...batch);
+  for await (const batch of ownersFound(owners, deps)) append(found, batch);
   const gone = found.filter(isGone);
   const verdicts = await foreseenVerdicts(gone, true, context);
   const studies = new Map<string, OpenStudy>();

@@ -1,5 +1,6 @@
 import { wish } from '../core/claims.ts';
 import { columnPairs, type Foreseen, foresee } from '../core/foresee.ts';
+import { append } from '../core/large-lists.ts';
 import { without } from '../core/mask.ts';
 import type { PlanChange, PlanProblem, PlanRelease, PlanVerdict } from '../core/plan-document.ts';
 import type { UnitState, UnitTable } from '../core/unit-state.ts';
@@ -108,7 +109,10 @@ export function changesOf(
     // Warnings of a manifest that can be used are not the plan's matter; its status document has them.
     // What is wrong with naming.yaml is told once for all of them.
     const told = desired.kind === 'unreadable' && context.naming.naming !== undefined ? desired.problems : [];
-    problems.push(...told.map((problem) => ({ owner, ...problem })));
+    append(
+      problems,
+      told.map((problem) => ({ owner, ...problem })),
+    );
   }
   return { changes, problems, unchanged, calls };
 

@@ -1,3 +1,4 @@
+import { append } from '../core/large-lists.ts';
 import type { PlanChange, PlanDocument } from '../core/plan-document.ts';
 import type { Manifests } from '../manifests/manifests.ts';
 import { readJson, writeJson } from './stored-json.ts';
@@ -59,7 +60,7 @@ export async function readChanges(
     const all = part === 1 ? plan : await readJson<{ changes: PlanChange[] }>(manifests, planKey(plan.checksum, part));
     const found = all?.changes.slice(at % PER_PART, (at % PER_PART) + end - at) ?? [];
     if (found.length === 0) break;
-    changes.push(...found);
+    append(changes, found);
     at += found.length;
   }
   return changes;

@@ -2,6 +2,7 @@ import { wish } from '../core/claims.ts';
 import type { Problem } from '../core/edge.ts';
 import type { Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
+import { append } from '../core/large-lists.ts';
 import { NONE } from '../core/mask.ts';
 import { statusKey } from '../core/owner-key.ts';
 import { refusedReason, withdrawalRefused } from '../core/refusal.ts';
@@ -60,12 +61,12 @@ export async function report(input: Input): Promise<StatusDocument> {
     edges.push(...plain({ ...unit, vendor: target.vendor.name, target: target.name }, 'held', reason));
   }
   const byMode = new Set(desired.kind === 'unreadable' ? [] : keptByMode(decision, targets));
-  edges.push(...heldByMode(decision, owner, targets, byMode));
+  append(edges, heldByMode(decision, owner, targets, byMode));
   const kept = [...decision.kept].filter((id) => !byMode.has(id));
   const problems: Problem[] = [];
   if (desired.kind === 'declared') {
-    edges.push(...desired.unresolved.map(unresolvedStatus));
-    problems.push(...desired.problems);
+    append(edges, desired.unresolved.map(unresolvedStatus));
+    append(problems, desired.problems);
     for (const id of kept) {
       const state = decision.states.get(id);
       const why =
@@ -73,7 +74,7 @@ export async function report(input: Input): Promise<StatusDocument> {
       if (state) edges.push(...left(state, 'unchanged', why));
     }
   } else if (desired.kind === 'unreadable') {
-    problems.push(...desired.problems);
+    append(problems, desired.problems);
     for (const id of kept) {
       const state = decision.states.get(id);
       if (state) edges.push(...left(state, 'unchanged', `${unusable(desired.problems)}, so nothing was changed`));

@@ -2,6 +2,7 @@ import { wish } from '../core/claims.ts';
 import type { Problem } from '../core/edge.ts';
 import { answerOf, type VendorAnswer } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
+import { smallest } from '../core/large-lists.ts';
 import { has, positions, without } from '../core/mask.ts';
 import { statusKey } from '../core/owner-key.ts';
 import { refusedReason, withdrawalRefused } from '../core/refusal.ts';
@@ -226,7 +227,7 @@ function unknownSince({ uncertain }: UnitState): string | undefined {
 /** Since when (epoch ms) the first of these edges is unknown. They come worst first, so the first part of a long document has them. */
 export function oldestUnknown(edges: readonly EdgeStatus[]): number | undefined {
   const times = edges.flatMap(({ since }) => (since === undefined ? [] : [Date.parse(since)]));
-  return times.length === 0 ? undefined : Math.min(...times);
+  return times.length === 0 ? undefined : smallest(times);
 }
 
 /** RequestId of the last call, or the qualified name of the node. */

@@ -1,5 +1,6 @@
 import { expandEntry, listOf, sideOf } from './columns.ts';
 import type { Json, JsonObject } from './json.ts';
+import { append } from './large-lists.ts';
 import {
   type Blocks,
   type DatasetRef,
@@ -34,9 +35,9 @@ export function crossRemarks(value: Json, broken: readonly Remark[], blocks: Blo
     if (RESERVED.has(alias))
       remarks.push({ path: ['datasets', alias], message: `${quoted(alias)} cannot be used as an alias` });
     if (whole('datasets', alias))
-      remarks.push(...datasetRemarks(manifest, alias, blocks, whole('defaults', 'datasets')));
+      append(remarks, datasetRemarks(manifest, alias, blocks, whole('defaults', 'datasets')));
   }
-  if (Array.isArray(value['lineage'])) remarks.push(...lineageRemarks(manifest.lineage, datasets, whole));
+  if (Array.isArray(value['lineage'])) append(remarks, lineageRemarks(manifest.lineage, datasets, whole));
   return remarks;
 }
 

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { Json, JsonObject } from './json.ts';
+import { append } from './large-lists.ts';
 import {
   ALIAS,
   type Blocks,
@@ -35,7 +36,7 @@ export function shapeRemarks(schema: z.ZodType, value: Json, blocks: Blocks): re
     const slice = aliases.slice(at, at + CHUNK);
     if (slice.every(([alias, dataset]) => plain.dataset(alias, dataset))) continue;
     const datasets = Object.fromEntries(slice);
-    remarks.push(...schemaRemarks(schema, { version: 1, datasets, lineage: [] }));
+    append(remarks, schemaRemarks(schema, { version: 1, datasets, lineage: [] }));
   }
   for (let at = 0; at < entries.length && remarks.length <= MAX_PROBLEMS; at += CHUNK) {
     const slice = entries.slice(at, at + CHUNK);

@@ -2,6 +2,7 @@ import { expandEntry, put, type Side } from './columns.ts';
 import { type Dataset, identity } from './dataset.ts';
 import type { ColumnEdge, Declaration, Entry, Problem } from './edge.ts';
 import { canonicalJson, type JsonObject } from './json.ts';
+import { append } from './large-lists.ts';
 import {
   type DatasetEntry,
   type DatasetRef,
@@ -57,7 +58,7 @@ export function resolveManifest(manifest: Manifest, naming: Naming): Declaration
     const first = entries[place] as Entry;
     entries[place] = { ...first, columns: together([first.columns, ...more]) };
   }
-  warnings.push(...differentNames([...datasets.aliases.values()]));
+  append(warnings, differentNames([...datasets.aliases.values()]));
   if (manifest.omitted !== undefined) warnings.unshift({ path: 'omitted', message: leftOut(manifest.omitted) });
   return {
     ...(manifest.job === undefined ? {} : { job: manifest.job }),

@@ -1,6 +1,7 @@
 import { circuitKey } from '../core/account-rows.ts';
 import { asFailure, Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
+import { BUDGET_SPENT, BUDGET_UNREAD } from '../http/budget.ts';
 import { CIRCUIT_OPEN, type Circuit } from '../http/circuit.ts';
 import type { Log } from '../log.ts';
 import type { Ledger, Row } from './ledger.ts';
@@ -26,6 +27,10 @@ const LONGEST_PAUSE_MS = 900_000;
 const PROBE_MS = 40_000;
 /** After a call that was not refused, this long others need not wait for one another. */
 const TRUST_MS = 10_000;
+/** A refusal comes at once. A call that goes on for longer, page after page of it perhaps, has been let in. */
+const PATIENCE_MS = 5_000;
+/** Nothing was sent, so it says nothing about the account. */
+const NEVER_SENT: ReadonlySet<string | undefined> = new Set([BUDGET_SPENT, BUDGET_UNREAD]);
 
 /**
  * The circuit of one account, shared by all processes on one ledger through the row `circuit/<account>`. A store that does not
@@ -38,12 +43,14 @@ export function ledgerCircuit(options: {
   readonly target: string;
   readonly secret: string;
   readonly now: () => number;
+  /** Ends early when the signal does; without it calls wait for the first one however long it takes. */
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>;
   readonly id: () => string;
   readonly log?: Log | undefined;
   /** Told when it has been written that the account refuses us, or takes our calls again. Does not throw. */
   readonly changed?: (() => Promise<void>) | undefined;
 }): Circuit {
-  const { ledger, target, secret, now, id, log, changed = async () => {} } = options;
+  const { ledger, target, secret, now, sleep, id, log, changed = async () => {} } = options;
   const key = circuitKey(options.account);
   let opened: Opened | undefined;
   /** Our turn to try: the next call goes alone, and says how it is. */
@@ -108,9 +115,10 @@ export function ledgerCircuit(options: {
       if (refused) throw refused;
       if (trusted()) return outcomeOf(call);
       if (alone === undefined) break;
-      await alone;
+      const ended = await within(alone, Math.min(PATIENCE_MS, deadlineMs - now()));
       if (now() >= deadlineMs)
         throw new Failure('unavailable', `No time was left for a call to ${target}.`, { maybeApplied: false });
+      if (!ended && probing === undefined) return outcomeOf(call);
     }
     let end = () => {};
     alone = new Promise((resolve) => {
@@ -124,6 +132,19 @@ export function ledgerCircuit(options: {
     }
   }
 
+  /** Whether it ended in that time. */
+  async function within(first: Promise<void>, ms: number): Promise<boolean> {
+    if (!sleep) return first.then(() => true);
+    const over = new AbortController();
+    const late = sleep(Math.max(0, ms), over.signal).then(
+      () => false,
+      () => false,
+    );
+    const ended = await Promise.race([first.then(() => true), late]);
+    over.abort();
+    return ended;
+  }
+
   async function outcomeOf<T>(call: () => Promise<T>): Promise<T> {
     try {
       const value = await call();
@@ -133,7 +154,7 @@ export function ledgerCircuit(options: {
       const failure = asFailure(thrown);
       if (failure.kind === 'denied') await denied(failure);
       // It said something else, or nothing: no reason to make others wait. A probe goes on with the next call.
-      else if (probing === undefined) trustedAt = now();
+      else if (probing === undefined && !NEVER_SENT.has(failure.code)) trustedAt = now();
       throw thrown;
     }
   }

@@ -4,6 +4,7 @@ import type { ConvergeDeps, Target } from '../../shared/converge/deps.ts';
 import type { StatusDocument } from '../../shared/converge/status.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { NO_NAMING } from '../../shared/core/naming.ts';
+import { BUDGET_UNREAD } from '../../shared/http/budget.ts';
 import { ledgerCircuit } from '../../shared/ledger/circuit.ts';
 import type { Ledger } from '../../shared/ledger/ledger.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
@@ -144,5 +145,49 @@ describe('an account that refuses our credentials', () => {
     state.ledgerDown = true;
     expect(await run()).toBeLessThanOrEqual(2);
     expect(await run()).toBeLessThanOrEqual(2);
+  });
+
+  const circuitOf = (sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>) => {
+    const ledger = memoryLedger();
+    return ledgerCircuit({
+      ...{ ledger, account: 'a', target: 'dataarts', secret: 'aa', now: Date.now, id: () => String(Math.random()) },
+      ...(sleep ? { sleep } : {}),
+    });
+  };
+  const soon = () => Date.now() + 60_000;
+
+  it('is not known to take us by a call that was never sent', async () => {
+    const circuit = circuitOf();
+    const unread = async () => Promise.reject(new Failure('unavailable', 'no budget', { code: BUDGET_UNREAD }));
+    await expect(circuit.run(soon(), unread)).rejects.toThrow('no budget');
+    let calls = 0;
+    const denied = async () => {
+      calls += 1;
+      await new Promise((done) => setImmediate(done));
+      throw new Failure('denied', 'wrong keys');
+    };
+    await Promise.allSettled(Array.from({ length: 8 }, () => circuit.run(soon(), denied)));
+    expect(calls).toBe(1);
+  });
+
+  it('keeps nobody waiting for the first call beyond its deadline, nor for one that goes on and on', async () => {
+    const slept: number[] = [];
+    const circuit = circuitOf(async (ms) => void slept.push(ms));
+    let end = () => {};
+    const first = circuit.run(
+      soon(),
+      () =>
+        new Promise<void>((resolve) => {
+          end = resolve;
+        }),
+    );
+    await expect(circuit.run(Date.now(), async () => 'too late')).rejects.toMatchObject({
+      kind: 'unavailable',
+      maybeApplied: false,
+    });
+    expect(await circuit.run(soon(), async () => 'went on')).toBe('went on');
+    expect(slept).toEqual([0, 5_000]);
+    end();
+    await first;
   });
 });

@@ -159,6 +159,45 @@ describe('the first contact with a newly configured target', () => {
   });
 });
 
+describe('a target that cannot be used for a while', () => {
+  const gone = { target: 'dataphin', message: 'no host', registers: true };
+  const two = { targets: ['dataphin', 'dataphin/other'] };
+
+  it('comes back under its name with another account: that is a first contact all the same', async () => {
+    const { put, run, status, deps, at } = world();
+    const { list } = await deps.targets();
+    await put(A, manifest([['a', 'b']]));
+    await run(A);
+    Object.assign(deps, { targets: async () => ({ list: [], problems: [gone] }) });
+    await run(A);
+    expect((await status(A)).state).toBe('pending');
+    const { calls } = at.state;
+    Object.assign(deps, {
+      targets: async () => ({ list: list.map((each) => ({ ...each, account: 'another' })), problems: [] }),
+    });
+    await run(A);
+    expect([(await status(A)).state, at.state.calls]).toEqual(['held', calls]);
+    Object.assign(deps, { targets: async () => ({ list, problems: [] }) });
+    await run(A);
+    expect((await status(A)).state).toBe('converged');
+  });
+
+  it('is none for an owner that was new while it could not be used', async () => {
+    const { put, run, status, deps } = world();
+    const { list } = await deps.targets();
+    const late = { ...gone, target: 'dataphin/other' };
+    Object.assign(deps, { targets: async () => ({ list, problems: [late] }) });
+    await put(A, manifest([['a', 'b']], two));
+    await run(A);
+    await put(A, manifest([['a', 'c']], two));
+    await run(A);
+    const second = list.map((target) => ({ ...target, name: 'dataphin/other', account: 'other' }));
+    Object.assign(deps, { targets: async () => ({ list: [...list, ...second], problems: [] }) });
+    await run(A);
+    expect((await status(A)).state).toBe('converged');
+  });
+});
+
 describe('what the threshold of withdrawals does not see', () => {
   it('manifests that vanish one after another, further apart than the grace time, each go alone', async () => {
     const { put, run, vanish, at } = world({ graceMs: 10_000 });

@@ -1,10 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { objectChange } from '../../functions/register/register.ts';
+import { simulatedDataphinCredentials } from '../../local/simulators/dataphin/index.ts';
 import { Failure, type FailureKind } from '../../shared/core/failure.ts';
 import type { Ledger } from '../../shared/ledger/ledger.ts';
 import { memoryLedger } from '../../shared/ledger/memory.ts';
+import { silentLog } from '../../shared/log.ts';
+import { targetsOf } from '../../shared/targets.ts';
 import type { VendorClient } from '../../shared/vendors/vendor.ts';
 import { convergence } from './convergence.ts';
 import { manifest } from './local.ts';
+import { Place } from './passes.ts';
 
 const OWNER = 'manifests/a.json';
 const text = manifest([['a', 'b']], { targets: ['dataarts'], columns: [] });
@@ -111,4 +116,78 @@ describe('presence that is refused to be read', () => {
       expect([(await here.status(OWNER)).state, registers]).toEqual(['converged', 10]);
     },
   );
+});
+
+describe('something of ours that is denied', () => {
+  const denied = (what: string) => (touched: string) => {
+    if (touched === what) throw new Failure('denied', `${what} is denied`);
+  };
+  const change = (place: Place, touch?: (what: string) => void) =>
+    objectChange({ key: OWNER }, place.services(touch ? { touch } : {}), place.now + 60_000);
+  const status = async (place: Place) => {
+    const object = await place.manifests.get(`status/${OWNER}.json`);
+    return JSON.parse(Buffer.from(object?.bytes ?? []).toString('utf8')) as { state: string; problems?: object[] };
+  };
+
+  it('is no fault of a manifest, whose status stays', async () => {
+    const place = new Place();
+    await place.put(OWNER, [['a', 'b']]);
+    await change(place);
+    await expect(change(place, denied('ledger.get'))).rejects.toThrow('ledger.get is denied');
+    expect(await status(place)).toMatchObject({ state: 'converged' });
+  });
+
+  it('is told in the status when it is the manifest itself, until it can be read', async () => {
+    const place = new Place();
+    await place.put(OWNER, [['a', 'b']]);
+    await change(place);
+    const unreadable = (what: string) => {
+      denied('manifests.get')(what);
+      denied('manifests.head')(what);
+    };
+    await expect(change(place, unreadable)).rejects.toThrow('is denied');
+    expect(await status(place)).toMatchObject({ state: 'invalid', problems: [{ message: 'manifests.get is denied' }] });
+    await change(place);
+    expect(await status(place)).toMatchObject({ state: 'converged' });
+  });
+});
+
+describe('secrets that cannot be read for a moment', () => {
+  it('are read again in a minute for an owner that is waiting, not only by the next pass', async () => {
+    const here = convergence({ register: async () => ({ receipt: 'r', ambiguous: false }) });
+    const { targets } = here.deps;
+    const problem = { target: 'dataphin', message: 'slow down', registers: true, passing: true };
+    Object.assign(here.deps, { targets: async () => ({ list: [], problems: [problem] }) });
+    await here.put(OWNER, manifest([['a', 'b']], { columns: [] }));
+    await here.run(OWNER);
+    expect((await here.status(OWNER)).state).toBe('pending');
+    expect(here.sent).toEqual([{ message: { kind: 'converge', owner: OWNER }, delayMs: 60_000 }]);
+    // It goes on: no message follows another while nothing changes.
+    await here.run(OWNER);
+    expect(here.sent).toHaveLength(1);
+    Object.assign(here.deps, { targets });
+    await here.run(OWNER);
+    expect((await here.status(OWNER)).state).toBe('converged');
+  });
+
+  it('do not take away a target that could be used a moment ago', async () => {
+    let failing: Failure | undefined;
+    const secret = { ...simulatedDataphinCredentials, endpoint: 'https://dataphin.example.com' };
+    const targets = targetsOf(
+      {
+        list: async () => ['lineage/dataphin'],
+        get: async () => {
+          if (failing) throw failing;
+          return secret;
+        },
+      },
+      { ledger: memoryLedger(), id: () => 'id', log: silentLog },
+    );
+    const before = await targets();
+    expect(before).toMatchObject({ list: [{ name: 'dataphin' }], problems: [] });
+    failing = new Failure('throttled', 'slow down');
+    expect((await targets()).list).toEqual(before.list);
+    failing = new Failure('missing', 'it was removed');
+    expect(await targets()).toMatchObject({ list: [], problems: [{ target: 'dataphin' }] });
+  });
 });

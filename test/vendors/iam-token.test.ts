@@ -42,6 +42,29 @@ describe('tokens of the simulator', () => {
     expect(await signIns()).toBe(1);
     expect((await calls()).filter(([operation, outcome]) => operation === CREATE && outcome === 'ok')).toHaveLength(13);
   });
+  it('sends nothing that it could not wait for any more once it has signed in', async () => {
+    const { now } = clock;
+    const around = surroundings(2_000);
+    const slow = {
+      ...around.io,
+      now,
+      permit: async () => {},
+      transport: {
+        send: async (request: Parameters<typeof around.io.transport.send>[0]) => {
+          const answer = await around.io.transport.send({ ...request, deadlineMs: Date.now() + 5_000 });
+          if (request.url.includes('auth/tokens')) clock.advance(4_700);
+          return answer;
+        },
+      },
+    };
+    const late = dataarts.connect(simulator.tokenSecret(), slow) as typeof client;
+    await expect(late.register(dataartsCall, { deadlineMs: now() + 5_000 })).rejects.toMatchObject({
+      kind: 'unavailable',
+      maybeApplied: false,
+    });
+    expect((await calls()).map(([operation]) => operation)).not.toContain(CREATE);
+    await around.close();
+  });
   it('renews ten minutes before the end', async () => {
     await register();
     clock.advance(86_400_000 - 700_000);

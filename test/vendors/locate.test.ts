@@ -29,7 +29,7 @@ async function open() {
   } = simulator.secret() as Record<string, string>;
   const client = dataarts?.connect(secret as JsonObject, io);
   if (!client?.register || !client.locate) throw new Error('DataArts cannot be read back');
-  return { register: client.register, locate: client.locate };
+  return { register: client.register, locate: client.locate, verify: client.verify };
 }
 
 async function sandbox(method: string, path: string, body: unknown): Promise<void> {
@@ -62,6 +62,15 @@ it('finds a node by its name and tables, over all pages', async () => {
   expect(await locate(call('wanted', ['a']), options())).toEqual([]);
   expect(await locate(call('other', ['a', 'b']), options())).toEqual([]);
   expect(await locate(call('n7', ['a']), options())).toHaveLength(1);
+});
+
+it('is not what registering is refused for: reading has a right of its own', async () => {
+  const { register, locate, verify } = await open();
+  await sandbox('POST', 'faults', { kind: 'denied', operation: 'ShowLineageBulk', times: 2 });
+  await expect(locate(call('n', ['a']), options())).rejects.toMatchObject({ kind: 'missing', status: 403 });
+  await expect(verify?.([call('n', ['a'])], options())).rejects.toMatchObject({ kind: 'missing', status: 403 });
+  await sandbox('POST', 'faults', { kind: 'denied', operation: 'CreateLineageInfo', times: 1 });
+  await expect(register(call('n', ['a']), options())).rejects.toMatchObject({ kind: 'denied', status: 403 });
 });
 
 it('proves nothing when it is refused or fails', async () => {

@@ -17,6 +17,7 @@ import { createdSchema, lineageInfo, nodeOf } from './wire.ts';
 const MAX_ATTEMPTS = 3;
 /** A call that is given less time than this is not begun: cut off, nobody would know what became of it. */
 const LEAST_MS = 1_000;
+const NO_TIME = 'Too little time was left to send the call and hear what became of it; nothing was sent.';
 const OPERATION = 'CreateLineageInfo';
 
 /** DataArts's one verb for the account of a secret. Throws `Failure` `invalid` when the secret cannot be used. */
@@ -44,8 +45,11 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
         },
         body,
       };
-      const send = (headers: Readonly<Record<string, string>>) =>
-        io.transport.send({
+      const send = async (headers: Readonly<Record<string, string>>) => {
+        // Signing in, or noting the budget, may have taken what time there was.
+        if (io.now() > options.deadlineMs - LEAST_MS)
+          throw new Failure('unavailable', NO_TIME, { maybeApplied: false });
+        return io.transport.send({
           method: 'POST',
           url: `${protocol}//${host}${target}`,
           headers,
@@ -54,6 +58,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
           freshConnection: true,
           ...(options.signal === undefined ? {} : { signal: options.signal }),
         });
+      };
       const { value, ambiguous } = await attempts(
         async () => {
           await io.permit(options.deadlineMs - LEAST_MS, options.lane);
@@ -95,10 +100,21 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
       );
       return answer;
     };
-    const failure = (answer: HttpAnswer) =>
-      failureOf('ShowLineageBulk', answer, [secret.sk, secret.iam_password], io.now(), signIn.kind);
+    const failure = (answer: HttpAnswer) => {
+      const failed = failureOf('ShowLineageBulk', answer, [secret.sk, secret.iam_password], io.now(), signIn.kind);
+      return answer.status === 403 && failed.kind === 'denied' ? notForUs(failed) : failed;
+    };
     return { ask, failure, io };
   }
+}
+
+/** Reading has a right of its own: without it lineage cannot be read here, and is registered all the same. */
+function notForUs({ message, status, code, requestId }: Failure): Failure {
+  return new Failure('missing', `${message} Registering goes on without reading.`, {
+    ...(status === undefined ? {} : { status }),
+    ...(code === undefined ? {} : { code }),
+    ...(requestId === undefined ? {} : { requestId }),
+  });
 }
 
 function bulkVerbs(reading: BulkReading): Required<Pick<VendorClient, 'locate' | 'everything' | 'verify'>> {

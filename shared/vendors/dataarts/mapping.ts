@@ -3,6 +3,7 @@ import { mergeOptions } from '../../core/claims.ts';
 import { type Dataset, identity } from '../../core/dataset.ts';
 import type { ColumnEdge, Entry } from '../../core/edge.ts';
 import type { JsonObject } from '../../core/json.ts';
+import { append } from '../../core/large-lists.ts';
 import { unitId } from '../../core/unit-id.ts';
 import type { Mapping, MappingInput, Unit, UnitTable, Unresolved } from '../vendor.ts';
 import type { DatasetBlock, EntryBlock } from './blocks.ts';
@@ -41,21 +42,26 @@ export function units(input: MappingInput): Mapping {
   const unresolved: Unresolved[] = [];
   for (const entry of input.entries) {
     const read = readEntry(entry);
-    const nameless = [...entry.from, ...entry.to].filter((dataset) => tableBlock(dataset) === undefined);
-    const missing = [...new Set(nameless.map(labelOf))];
-    const reason =
-      'problem' in read
-        ? read.problem
-        : missing.length > 0
-          ? `${missing.join(', ')} ${missing.length === 1 ? 'has no name at DataArts; give it' : 'have no names at DataArts; give each'} a dataarts block with a table, or a naming rule`
-          : undefined;
+    const without = [...entry.from, ...entry.to].filter((dataset) => tableBlock(dataset) === undefined);
+    const missing = [...new Set(without.map(labelOf))];
+    const reason = 'problem' in read ? read.problem : missing.length > 0 ? nameless(missing) : undefined;
     if (reason !== undefined || 'problem' in read) {
-      unresolved.push(...pairsOf(entry, reason ?? ''));
+      append(unresolved, pairsOf(entry, reason ?? ''));
       continue;
     }
     addEntry(entry, read.options, input, nodes);
   }
   return { units: [...nodes.values()].flatMap((node) => unitsOf(node, input, unresolved)), unresolved };
+}
+
+/** It stands at each pair of the entry, of which there may be thousands. */
+const MOST_NAMED = 5;
+
+function nameless(labels: readonly string[]): string {
+  const named = labels.slice(0, MOST_NAMED).join(', ');
+  const more = labels.length > MOST_NAMED ? ` and ${labels.length - MOST_NAMED} more` : '';
+  const what = labels.length === 1 ? 'has no name at DataArts; give it' : 'have no names at DataArts; give each';
+  return `${named}${more} ${what} a dataarts block with a table, or a naming rule`;
 }
 
 function addEntry(entry: Entry, options: EntryBlock, input: MappingInput, nodes: Map<string, Node>): void {
@@ -170,7 +176,7 @@ function withoutGiants(columns: readonly ColumnEdge[], node: Node, unresolved: U
   const kept: ColumnEdge[] = [];
   for (const group of groups.values()) {
     const [first] = group;
-    if (group.length <= limit || first === undefined) kept.push(...group);
+    if (group.length <= limit || first === undefined) append(kept, group);
     else {
       unresolved.push({
         path: node.paths[0] ?? '',
