@@ -43,6 +43,7 @@ async function live(world: World): Promise<void> {
   for (const target of world.profile.targets) world.configured.add(target);
   world.naming = 'all';
   await untilQuiet(world);
+  await untilLooked(world);
   await untilTakenBack(world, people);
   await untilVerified(world);
   checkLedger(world);
@@ -86,6 +87,16 @@ function checkHeld(world: World, people: People): void {
     if (people.explicit.has(owner)) world.violate(`${owner} is held although a person removed it`);
     if (people.vanished.get(owner) === 'alone') world.violate(`${owner} is held although it vanished alone`);
   }
+}
+
+/** What could not be looked at, so that nothing of it was sent, is looked at again a day later. */
+async function untilLooked(world: World): Promise<void> {
+  const refused = [...world.ledger.shadow.values()].some(({ body }) =>
+    String((body['refusal'] as { readonly message?: string } | undefined)?.message).startsWith('presence'),
+  );
+  if (!refused) return;
+  await world.clock.sleep(REFUSED_AGAIN_MS + 60_000);
+  await untilQuiet(world);
 }
 
 /** What is refused is kept, and costs nothing, until somebody asks or a day has gone by; then it goes. */

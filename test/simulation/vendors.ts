@@ -243,8 +243,13 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
   /** A read of the vendor, which may fail; `what` sees it as it is when the read takes effect. */
   async function reading<T>(what: () => T): Promise<T> {
     await inv.enter(random.between(5, 300));
-    if (world.strikes()) return inv.fail(random.chance(0.5) ? throttled(name) : unknown(name));
+    if (world.strikes()) return inv.fail(unreadable());
     return inv.leave(what());
+  }
+
+  function unreadable(): Failure {
+    if (random.chance(0.1)) return new Failure('rejected', `${name} does not show it`);
+    return random.chance(0.5) ? throttled(name) : unknown(name);
   }
 
   const sightOf = ({ spec, columns }: Call): Sight => {
