@@ -34,6 +34,10 @@ interface Input {
   readonly work: { readonly deps: ConvergeDeps };
 }
 
+const NAMELESS =
+  'still shown under the name it was registered with; it is not withdrawn, because an edge of this manifest has lost its name';
+const OUT_OF_REACH = 'registered in an account that cannot be reached now; nothing is withdrawn there';
+
 /** Writes down, beside the manifest, how each of its edges fared at each target. */
 export async function report(input: Input): Promise<StatusDocument> {
   const { owner, desired, decision, results, targets, since } = input;
@@ -67,11 +71,10 @@ export async function report(input: Input): Promise<StatusDocument> {
   if (desired.kind === 'declared') {
     append(edges, desired.unresolved.map(unresolvedStatus));
     append(problems, desired.problems);
+    const reachable = new Set(targets.list.map((target) => target.account));
     for (const id of kept) {
       const state = decision.states.get(id);
-      const why =
-        'still shown under the name it was registered with; it is not withdrawn, because an edge of this manifest has lost its name';
-      if (state) edges.push(...left(state, 'unchanged', why));
+      if (state) edges.push(...left(state, 'unchanged', reachable.has(state.account) ? NAMELESS : OUT_OF_REACH));
     }
   } else if (desired.kind === 'unreadable') {
     append(problems, desired.problems);
