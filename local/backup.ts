@@ -44,7 +44,8 @@ async function main(): Promise<number | undefined> {
   const settings = readSettings();
   const at = Date.now();
   if (settings.aws !== undefined) {
-    const name = `lineage-${settings.deployment}-${new Date(at).toISOString().slice(0, 10)}`;
+    // DEPLOYMENT need not be set here, and the table's name is the stage's own.
+    const name = `${settings.aws.table ?? `lineage-${settings.deployment}`}-${new Date(at).toISOString().slice(0, 10)}`;
     say(values.json, awsCommands(settings.aws, name), () =>
       ['# In this order: the ledger first.', ...awsCommands(settings.aws ?? { secretPrefix: '' }, name)].join('\n'),
     );

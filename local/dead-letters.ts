@@ -14,6 +14,7 @@ const USAGE = `usage: npm run dead-letters -- list [--limit <count>]
 
 Work that failed too often, with the reason: in DATA_DIR, or with TABLE, BUCKET, QUEUE_URL and DEAD_LETTER_URLS set, in SQS. Mend the
 reason first, then replay; nothing is lost by a drop of anything but events, because every pass does the same.
+  --url    the service that replays a pass, if not the one that has DATA_DIR; with --key, or better LINEAGE_KEY, where it wants one
   --json   the answer as JSON`;
 
 async function main(): Promise<number | undefined> {
@@ -21,6 +22,7 @@ async function main(): Promise<number | undefined> {
     all: { type: 'boolean', default: false },
     limit: { type: 'string', default: '100' },
     url: { type: 'string' },
+    key: { type: 'string' },
   });
   const [verb = 'list', ...ids] = positionals;
   if (!['list', 'show', 'replay', 'drop'].includes(verb)) throw new Misuse('list, show, replay or drop?');
@@ -34,7 +36,7 @@ async function main(): Promise<number | undefined> {
     return 1;
   }
   const letters = await openLetters(settings, async () => {
-    await post(await serviceUrl(values.url), '/reconcile', {});
+    await post(await serviceUrl(values.url), '/reconcile', {}, values.key);
   });
   try {
     if (verb === 'list') return await list(letters, Number(values.limit), values.json);

@@ -1,8 +1,14 @@
+import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ledgerCheck } from '../shared/converge/lost-ledger.ts';
+import { restoredAt } from '../shared/converge/restored.ts';
 import { asFailure } from '../shared/core/failure.ts';
+import type { Ledger } from '../shared/ledger/ledger.ts';
 import { sqliteLedger } from '../shared/ledger/sqlite.ts';
 import { openSqliteFile } from '../shared/ledger/sqlite-file.ts';
+import { folderManifests } from '../shared/manifests/folder.ts';
+import type { Manifests } from '../shared/manifests/manifests.ts';
 import { sqliteQueue } from '../shared/queue/sqlite.ts';
 import type { Settings } from '../shared/settings.ts';
 import { type Finding, info, ok, warn, wrong } from './findings.ts';
@@ -40,7 +46,8 @@ async function checkDatabase(dataDir: string): Promise<readonly Finding[]> {
       const state = file.read(() => file.database.prepare('PRAGMA quick_check(1)').get()?.['quick_check']);
       if (state !== 'ok')
         return [wrong('database', `${path} is damaged: ${String(state)}`, 'stop the service and npm run restore')];
-      sqliteLedger(file);
+      const ledger = sqliteLedger(file);
+      const bucket = join(dataDir, 'bucket');
       const queue = sqliteQueue(file, { now: Date.now });
       // Takes the lock for writing, and changes nothing.
       await file.commit(() => 0);
@@ -49,13 +56,39 @@ async function checkDatabase(dataDir: string): Promise<readonly Finding[]> {
         dead === 0
           ? ok('dead letters', 'there are none')
           : warn('dead letters', `${dead} wait, the reason beside each`, 'npm run dead-letters -- list');
-      return [ok('database', `${path} is sound and can be written`), letters];
+      const trust = existsSync(bucket) ? await checkLedger(ledger, folderManifests(bucket)) : [];
+      return [ok('database', `${path} is sound and can be written`), ...trust, letters];
     } finally {
       file.close();
     }
   } catch (thrown) {
     return [wrong('database', asFailure(thrown).message, 'see the message; npm run restore brings back a backup')];
   }
+}
+
+/** Whether what the ledger says may be acted on: it was not lost, and not restored without somebody having looked at the plan. */
+async function checkLedger(ledger: Ledger, manifests: Manifests): Promise<readonly Finding[]> {
+  // Only looks: what it finds is for the service to note.
+  const lost = await ledgerCheck({ ...ledger, write: async () => true }, manifests, () => '').lost();
+  const at = await restoredAt(ledger);
+  const findings: Finding[] = [];
+  if (lost)
+    findings.push(
+      wrong(
+        'ledger',
+        'it is empty beside status documents, so nobody knows what is registered, and nothing is sent',
+        'npm run restore brings back a backup; without one, npm run adopt says that what the manifests declare is registered',
+      ),
+    );
+  if (at !== undefined)
+    findings.push(
+      wrong(
+        'ledger',
+        `it was restored from a backup (${new Date(at).toISOString()}), and until you say that it may go on nothing is sent`,
+        'npm run plan shows what would be done; then npm run restore -- --resume',
+      ),
+    );
+  return findings;
 }
 
 async function checkService(dataDir: string): Promise<Finding> {
@@ -94,6 +127,11 @@ export async function checkAws(settings: Settings): Promise<readonly Finding[]> 
   }
   const { table, bucket, deadLetterUrls = [] } = settings.aws ?? {};
   await look('ledger', `table ${table} can be read`, right('dynamodb:GetItem'), () => deps.ledger.get('meta/ledger'));
+  await checkLedger(deps.ledger, deps.manifests).then(
+    (found) => findings.push(...found),
+    // What cannot be read is told above and below.
+    () => {},
+  );
   await look('bucket', `bucket ${bucket} can be listed`, right('s3:ListBucket'), () =>
     deps.manifests.list('manifests/', { limit: 1 }),
   );

@@ -39,10 +39,18 @@ try {
   const [vendor] = from.split('/');
   const ways = direction === 'upstream' || direction === 'downstream' || direction === 'both';
   const known = vendor === 'dataphin' || vendor === 'flink' || from === 'ledger';
-  const counts = Number.isInteger(depth) && depth > 0 && Number.isInteger(most) && most > 0;
+  const isCount = (value: number) => Number.isInteger(value) && value > 0;
+  const wrong = [
+    ...(known
+      ? []
+      : [from === '' ? 'from where? give --from' : `--from is dataphin, flink or ledger, and not ${from}`]),
+    ...(ways ? [] : [`--direction is upstream, downstream or both, and not ${direction}`]),
+    ...(isCount(depth) ? [] : [`--depth is a whole number from 1, and not ${values.depth}`]),
+    ...(isCount(most) ? [] : [`--most is a whole number from 1, and not ${values.most}`]),
+  ];
   if (values.help) console.log(USAGE);
-  else if (!known || !ways || !counts) {
-    console.error(USAGE);
+  else if (!known || !ways || wrong.length > 0) {
+    console.error(`${wrong.join('\n')}\n\n${USAGE}`);
     process.exitCode = 2;
   } else {
     const { services, close } = await readingServices(readSettings());
@@ -59,8 +67,9 @@ try {
     }
   }
 } catch (thrown) {
-  console.error(thrown instanceof Error ? thrown.message : String(thrown));
-  process.exitCode = (thrown as { code?: string }).code?.startsWith('ERR_PARSE_ARGS') ? 2 : 1;
+  const misuse = (thrown as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  console.error(`${thrown instanceof Error ? thrown.message : String(thrown)}${misuse ? `\n\n${USAGE}` : ''}`);
+  process.exitCode = misuse ? 2 : 1;
 }
 
 async function deliver({ files, notes }: Exported, out: string | undefined, force: boolean): Promise<void> {

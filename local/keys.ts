@@ -9,7 +9,8 @@ import { CLIENTS_SECRET, SCOPES, type Scope } from '../shared/triggers/clients.t
 import { addKey, type KeyKind, listKeys, revokeKey } from './client-keys.ts';
 import { Misuse, readArguments, runCommand, say, table } from './command.ts';
 
-const USAGE = `usage: npm run keys -- create <client> --scope <scope>… [--owners <glob>…] [--namespaces <glob>…] [--kind key|pair|token]
+const USAGE = `usage: npm run keys -- create <client> --scope <scope> [--scope <scope>]… [--owners <glob>]… [--namespaces <glob>]…
+                                        [--kind key|pair|token]
        npm run keys -- list
        npm run keys -- revoke <client> [--id <id>]
 

@@ -11,6 +11,7 @@ import { readKey, readSettings } from '../shared/settings.ts';
 import { TRUSTED } from '../shared/triggers/access.ts';
 import { problemOf } from '../shared/triggers/problem.ts';
 import { embeddedServices } from '../shared/wiring.ts';
+import { refuseInAws } from './aws-request.ts';
 import { lockDataDir } from './lock.ts';
 
 const USAGE = `npm run lineage -- <dataset> [--upstream | --downstream] [--depth 3] [--columns]
@@ -39,6 +40,12 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const { query, format, runtime } = asked;
   query.set('format', format === 'tree' ? 'json' : format);
+  const path = `lineage?${query}`.replaceAll('+', '%20');
+  refuseInAws(
+    runtime.url,
+    [{ to: 'fetch-http', path }],
+    'With a key of the scope fetch also: --url <URL of fetch-web>.',
+  );
   const settings = readSettings();
   const { status, text } = (await fromRuntime(settings.dataDir, query, runtime)) ?? (await fromFolder(query));
   if (status !== 200) {

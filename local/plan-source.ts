@@ -6,6 +6,7 @@ import { silentLog } from '../shared/log.ts';
 import { readSettings } from '../shared/settings.ts';
 import { embeddedServices } from '../shared/wiring.ts';
 import { lockDataDir } from './lock.ts';
+import { keyHeader, problemText, reached, read } from './service.ts';
 import { simulatedDataArtsCredentials } from './simulators/dataarts/credentials.ts';
 import { simulatedDataphinCredentials } from './simulators/dataphin/index.ts';
 import { simulatedFlinkCredentials } from './simulators/flink/index.ts';
@@ -28,13 +29,10 @@ export async function serviceOf(given: string | undefined): Promise<string | und
 
 /** The plan that a running service makes, all of its pages. Throws with the problem's text, and every single problem of the manifests. */
 export async function planAtService(url: string, key: string | undefined, order: Order): Promise<PlanDocument> {
-  const headers = {
-    'content-type': 'application/json',
-    ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
-  };
+  const headers = { 'content-type': 'application/json', ...keyHeader(key) };
   type Page = PlanDocument & { readonly next?: string };
   const body = JSON.stringify({ dryRun: true, ...order });
-  const first = await read<Page>(await reached(url, '/reconcile', { method: 'POST', headers, body }));
+  const first = await read<Page>(await sent(url, '/reconcile', { method: 'POST', headers, body }));
   const changes: PlanChange[] = [...first.changes];
   for (let { next } = first; next !== undefined; ) {
     const page = await read<Page>(await reached(url, `/plan?after=${next}`, { headers }));
@@ -48,44 +46,15 @@ export async function planAtService(url: string, key: string | undefined, order:
 /** What a service takes in one request: 4 MiB in AWS, 6 MiB on one machine, where it hangs up on more. */
 const REQUEST_BYTES = 4 * 1024 * 1024;
 
-async function reached(
-  url: string,
-  path: string,
-  init: { method?: string; headers: Record<string, string>; body?: string },
-) {
+async function sent(url: string, path: string, init: Parameters<typeof reached>[2]): Promise<Response> {
   const bytes = Buffer.byteLength(init.body ?? '');
   const size = `these manifests are ${(bytes / 1024 / 1024).toFixed(1)} MiB together`;
   const large = `${size}, more than a service takes at once (4 MiB in AWS, 6 MiB on one machine): name fewer, for example those that a pull request changes or one folder after the other, or plan beside the data, with DATA_DIR and no service running`;
-  try {
-    const answer = await fetch(`${url}${path}`, init);
-    if (answer.status === 413 && bytes > REQUEST_BYTES) throw new Error(large);
-    return answer;
-  } catch (thrown) {
-    if (bytes > REQUEST_BYTES) throw new Error(large);
-    const { cause } = thrown as { cause?: unknown };
-    throw new Error(`${url} cannot be reached${cause instanceof Error ? `: ${cause.message}` : ''}`);
-  }
-}
-
-async function read<T>(answer: Response): Promise<T> {
-  const value = await (answer.json() as Promise<T & { detail?: string; errors?: readonly ProblemLine[] }>).catch(() => {
-    throw new Error(`${answer.url} answered ${answer.status} with something else than JSON; is it this service?`);
+  const answer = await reached(url, path, init).catch((thrown: unknown) => {
+    throw bytes > REQUEST_BYTES ? new Error(large) : thrown;
   });
-  if (answer.ok) return value;
-  throw new Error(told(value.detail ?? `the service answered ${answer.status}`, value.errors));
-}
-
-interface ProblemLine {
-  readonly path: string;
-  readonly message: string;
-  readonly line?: number;
-}
-
-function told(detail: string, errors: readonly ProblemLine[] = []): string {
-  const lines = errors.map(
-    ({ path, message, line }) => `  ${path}${line === undefined ? '' : `, line ${line}`}: ${message}`,
-  );
-  return [detail, ...lines].join('\n');
+  if (answer.status === 413 && bytes > REQUEST_BYTES) throw new Error(large);
+  return answer;
 }
 
 const MINUTES_MS = 600_000;
@@ -106,7 +75,7 @@ export async function planInFolder(order: Order): Promise<PlanDocument> {
     const services = await embeddedServices({ ...settings, dataDir }, { simulated, log: silentLog });
     try {
       const made = await plan(order, services, Date.now() + MINUTES_MS);
-      if ('invalid' in made) throw new Error(told('the manifests have problems', made.invalid));
+      if ('invalid' in made) throw new Error(problemText('the manifests have problems', made.invalid));
       const { standing: _inside, ...shown } = made;
       return shown;
     } finally {

@@ -1,10 +1,10 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
 import { parseArgs } from 'node:util';
-import { isOwnerKey } from '../shared/core/owner-key.ts';
+import { append } from '../shared/core/large-lists.ts';
 import { isEmpty } from '../shared/core/plan-document.ts';
 import { planMarkdown } from '../shared/formats/plan-markdown.ts';
 import { planTerminal } from '../shared/formats/plan-terminal.ts';
+import { refuseInAws } from './aws-request.ts';
+import { filesAt, type ManifestFile, manifestTexts } from './manifest-files.ts';
 import { type Order, planAtService, planInFolder, serviceOf } from './plan-source.ts';
 
 const USAGE = `usage: npm run plan [-- <folder or manifest>…] [--complete] [--format terminal|markdown|json] [--deep]
@@ -16,9 +16,9 @@ DATA_DIR, else reads DATA_DIR itself.
 
   --complete   the folder is all there is: manifests that it does not hold count as removed. Without it they are left out of the plan
   --deep       ask the vendors what they show already; it takes from their budgets
-  --key        of the secret lineage/clients, with the scope reconcile; default: none is needed on this machine
+  --key        of the secret lineage/clients, with the scope reconcile, where the service wants one; better LINEAGE_KEY in the environment
 
-Ends with 0 when there is nothing to do, 2 when there is, 1 when something is wrong.`;
+Ends with 0 when there is nothing to do, 2 when there is, 1 when something is wrong: a manifest, naming.yaml, or a target that cannot be used.`;
 
 const FORMATS = ['terminal', 'markdown', 'json'];
 
@@ -48,6 +48,7 @@ async function main(): Promise<number> {
     ...(complete ? { complete } : {}),
     ...(deep ? { deep } : {}),
   };
+  refuseInAws(values.url, [requestOf(order, format)]);
   const url = await serviceOf(values.url);
   const plan = url === undefined ? await planInFolder(order) : await planAtService(url, values.key, order);
   const color = process.stdout.isTTY === true && process.stdout.hasColors();
@@ -61,25 +62,30 @@ async function main(): Promise<number> {
   return isEmpty(plan) ? 0 : 2;
 }
 
-/** Manifests by the key they would have in the bucket. Other files of a folder are left alone, as they are in the bucket. */
+/** The same question to the function in AWS. */
+function requestOf(order: Order, format: string): Parameters<typeof refuseInAws>[1][number] {
+  if (order.manifests !== undefined)
+    return { to: 'reconcile-http', path: 'reconcile', body: { dryRun: true, ...order } };
+  const query = new URLSearchParams({
+    ...(order.deep ? { deep: 'true' } : {}),
+    ...(format === 'json' ? {} : { format: format === 'markdown' ? 'markdown' : 'text' }),
+  });
+  return { to: 'reconcile-http', path: query.size === 0 ? 'plan' : `plan?${query}` };
+}
+
+/** Manifests by the key they would have in the bucket. */
 async function manifestsIn(names: readonly string[]): Promise<Record<string, string>> {
-  const found: Record<string, string> = {};
+  const files: ManifestFile[] = [];
   for (const name of names) {
-    const folder = (await stat(name)).isDirectory();
-    const files = folder ? (await readdir(name, { recursive: true })).map((each) => join(name, each)).sort() : [name];
-    for (const file of files) {
-      const key = `manifests/${relative(folder ? name : join(name, '..'), file)
-        .split(sep)
-        .join('/')}`;
-      if (folder && (!isOwnerKey(key) || !(await stat(file)).isFile())) continue;
-      if (!isOwnerKey(key)) throw new Error(`${file} is no manifest: its name ends in .yaml, .yml or .json`);
-      if (found[key] !== undefined) throw new Error(`${key} is given twice`);
-      found[key] = await readFile(file, 'utf8');
-    }
+    const found = await filesAt(name);
+    if (found === undefined)
+      throw new Error(
+        `${name} is neither a file nor a folder here; name a folder that stands for manifests/, or a manifest`,
+      );
+    append(files, found);
   }
-  if (Object.keys(found).length === 0)
-    throw new Error(`there is no manifest (.yaml, .yml, .json) in ${names.join(', ')}`);
-  return found;
+  if (files.length === 0) throw new Error(`there is no manifest (.yaml, .yml, .json) in ${names.join(', ')}`);
+  return Object.fromEntries(await manifestTexts(files, { whole: false }));
 }
 
 // Whoever reads may have seen enough (`| head`).

@@ -5,14 +5,16 @@ import { type ReplayAnswer, replay, replayQuestion } from '../functions/register
 import { memoryLog } from '../shared/log.ts';
 import { readSettings } from '../shared/settings.ts';
 import { embeddedServices } from '../shared/wiring.ts';
+import { refuseInAws } from './aws-request.ts';
 import { lockDataDir } from './lock.ts';
 import { post } from './service.ts';
 
-const USAGE = `usage: npm run replay -- --since <time> [--until <time>] [--job <namespace/name>] [--dry-run] [--url <service>]
+const USAGE = `usage: npm run replay -- --since <time> [--until <time>] [--job <namespace/name>] [--dry-run] [--url <service>] [--key <key>]
 
 Takes archived OpenLineage events in again: after a mistake was mended, or to see what a setting makes of them. What is known already
 changes nothing. <time> is when they were accepted: 2026-11-20, 2026-11-20T02:00:00Z, or 90m, 6h, 3d ago.
   --dry-run   only count them, per job
+  --key       of the secret lineage/clients, with the scope register, where the service wants one; better LINEAGE_KEY in the environment
 
 Through the service that has DATA_DIR (or --url); if none runs, the events wait in DATA_DIR for the next start.`;
 
@@ -89,7 +91,7 @@ async function main(): Promise<void> {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean', default: false } as const;
   const { values } = parseArgs({
-    options: { since: text, until: text, job: text, url: text, 'dry-run': flag, help: flag },
+    options: { since: text, until: text, job: text, url: text, key: text, 'dry-run': flag, help: flag },
   });
   if (values.help) {
     console.log(USAGE);
@@ -102,11 +104,13 @@ async function main(): Promise<void> {
     ...(values.job === undefined ? {} : { job: values.job }),
     dryRun: values['dry-run'],
   };
+  const again = 'Each answer with "next" leaves some: send it again with that as "after", until there is none.';
+  refuseInAws(values.url, [{ to: 'register-http', path: 'replay', body: question }], again);
   const url = await running(values.url);
   const { events, jobs, gone, unreadable } =
     url === undefined
       ? await inFolder(question)
-      : await run(question, async (each) => (await post(url, '/replay', each)) as ReplayAnswer);
+      : await run(question, async (each) => (await post(url, '/replay', each, values.key)) as ReplayAnswer);
   for (const [job, count] of [...jobs].sort(([a], [b]) => (a < b ? -1 : 1))) console.log(`${count}\t${job}`);
   const what = values['dry-run'] ? 'found' : url === undefined ? 'waiting for the next start' : 'taken in again';
   console.log(`${events} events ${what}`);

@@ -8,7 +8,8 @@ import { sqliteLedger } from '../shared/ledger/sqlite.ts';
 import { type Backup, openBackup } from '../shared/ledger/sqlite-backup.ts';
 import { openSqliteFile } from '../shared/ledger/sqlite-file.ts';
 import { folderManifests } from '../shared/manifests/folder.ts';
-import { type AwsSettings, readSettings, type Settings } from '../shared/settings.ts';
+import { readSettings, type Settings } from '../shared/settings.ts';
+import { stageOptions } from './aws-request.ts';
 import { Misuse, readArguments, runCommand, say } from './command.ts';
 import { lockDataDir } from './lock.ts';
 
@@ -49,7 +50,8 @@ async function main(): Promise<number | undefined> {
   }
   if (path === undefined) throw new Misuse('from which file?');
   if (settings.aws !== undefined) {
-    say(values.json, awsCommands(settings.aws, path), () => awsCommands(settings.aws as AwsSettings, path).join('\n'));
+    const commands = awsCommands(settings, path);
+    say(values.json, commands, () => commands.join('\n'));
     return undefined;
   }
   const backup = openBackup(path);
@@ -130,7 +132,8 @@ async function moveAside(dataDir: string): Promise<string | undefined> {
   return aside;
 }
 
-function awsCommands({ table = '', bucket = '' }: AwsSettings, time: string): readonly string[] {
+function awsCommands(settings: Settings, time: string): readonly string[] {
+  const { table = '', bucket = '' } = settings.aws ?? {};
   const restored = `${table}-restored`;
   return [
     '# 1. The ledger as it was at that time, in a new table; it keeps its indexes, its settings have to be made again:',
@@ -140,11 +143,11 @@ function awsCommands({ table = '', bucket = '' }: AwsSettings, time: string): re
     `aws dynamodb update-continuous-backups --table-name ${restored} --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true`,
     '# 2. Nothing is sent from it until you say so:',
     `TABLE=${restored} npm run restore -- --mark`,
-    '# 3. The functions use it:',
-    `npx serverless deploy --param TABLE=${restored}`,
+    '# 3. The functions use it; with the other parameters of your last deploy:',
+    `npx serverless deploy ${stageOptions(settings)} --param TABLE=${restored}`,
     '# 4. Manifests that were removed or overwritten since: the bucket keeps their versions.',
     `aws s3api list-object-versions --bucket ${bucket} --prefix manifests/`,
-    '# 5. Look at the plan (GET /plan), then:',
+    '# 5. Look at the plan (npm run plan prints the request for it), then:',
     `TABLE=${restored} npm run restore -- --resume`,
   ];
 }

@@ -10,8 +10,12 @@ const MAX_DEPTH = 50;
 const MAX_LIMIT = 1_000;
 
 /** A parameter that is a count, 1 to `most`. */
-export const count = (name: string, most: number, standard: number) =>
-  z.coerce.number(`${name} is a whole number`).int(`${name} is a whole number`).min(1).max(most).default(standard);
+export const count = (name: string, most: number, standard: number) => upTo(name, most).default(standard);
+
+function upTo(name: string, most: number) {
+  const message = `${name} is a whole number from 1 to ${most}`;
+  return z.coerce.number(message).int(message).min(1).max(most);
+}
 
 const text = z.lazy(() => z.string().trim().min(1).max(2_000).optional());
 
@@ -23,7 +27,7 @@ const parameters = z.lazy(() =>
     /** Part of a name. */
     q: text,
     direction: z.enum(['upstream', 'downstream', 'both']).default('both'),
-    depth: z.coerce.number('depth is a whole number').int('depth is a whole number').min(1).max(MAX_DEPTH).optional(),
+    depth: upTo('depth', MAX_DEPTH).optional(),
     level: z.enum(['table', 'column']).optional(),
     /** The ledger, a target that is asked live, all of them side by side, or the plan. */
     from: z
@@ -42,7 +46,7 @@ const parameters = z.lazy(() =>
     temporary: z.enum(['true', 'false']).optional(),
     format: z.enum(FORMATS).optional(),
     after: z.string().max(2_000).optional(),
-    limit: z.coerce.number('limit is a whole number').int('limit is a whole number').min(1).max(MAX_LIMIT).optional(),
+    limit: upTo('limit', MAX_LIMIT).optional(),
     /** Of a signed link. */
     expires: z.string().max(20).optional(),
     signature: z.string().max(200).optional(),

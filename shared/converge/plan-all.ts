@@ -68,11 +68,16 @@ export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promis
   const digests: Record<string, string> = {};
   const standing: string[] = [];
   const stands = studied.stands;
+  const unreachable = new Map<string, { readonly reason: string; readonly edges: number }>();
   let { unchanged } = studied;
   for (const study of inOrder(open)) {
     const plan = changesOf(study, shadow, context, drift);
     append(changes, plan.changes);
     append(problems, plan.problems);
+    for (const { target, reason } of unreachableOf(study)) {
+      const { edges } = unreachable.get(target) ?? { edges: 0 };
+      unreachable.set(target, { reason, edges: edges + 1 });
+    }
     unchanged += plan.unchanged;
     for (const [target, count] of plan.calls) calls[target] = (calls[target] ?? 0) + count;
     const named = ownerDigest(study, planned, drifted.get(study.owner));
@@ -82,6 +87,7 @@ export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promis
       stands[study.owner] = standingOf(study.state);
     }
   }
+  append(problems, [...unreachable].map(targetProblem));
   return planDocument({
     at: new Date(deps.now()).toISOString(),
     owners: studied.owners,
@@ -98,6 +104,20 @@ export async function makePlan(request: PlanRequest, deps: ConvergeDeps): Promis
     ...(context.deep ? { deep: true } : {}),
     ...(request.hypothetical ? { hypothetical: true } : {}),
   });
+}
+
+function unreachableOf({ desired }: OpenStudy) {
+  return desired.kind === 'declared' ? desired.unresolved.filter((edge) => edge.unreachable) : [];
+}
+
+/** A target that edges go to and that cannot be used: what becomes of them there is not planned. */
+function targetProblem([target, { reason, edges }]: readonly [
+  string,
+  { readonly reason: string; readonly edges: number },
+]): PlanProblem {
+  const whose = edges === 1 ? 'the edge that goes there is' : `the ${edges} edges that go there are`;
+  const message = `${reason.replace(/\.$/, '')}; ${whose} not planned. Mend the secret (npm run doctor says how), or the name under "targets"`;
+  return { owner: target, path: '', message };
 }
 
 /** What the accounts allow, and what of it is spent already. One read, where there are calls to be made and a day has a limit. */

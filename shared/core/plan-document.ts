@@ -80,7 +80,7 @@ export interface PlanChange {
   readonly standing?: true;
 }
 
-/** A manifest, or `naming.yaml`, that cannot be used; nothing of it changes. */
+/** A manifest, `naming.yaml` or a target (`owner` is its name) that cannot be used; nothing of it changes. */
 export interface PlanProblem {
   readonly owner: string;
   readonly path: string;

@@ -92,7 +92,7 @@ function problemsPart({ problems }: PlanDocument): string[] {
     return `- ${code(owner)}${at === '' ? '' : ` ${text(at)}`}: ${text(message)}`;
   });
   const more = problems.length > PROBLEMS_SHOWN ? [`- and ${grouped(problems.length - PROBLEMS_SHOWN)} more`] : [];
-  return ['**Manifests that cannot be used; nothing of them changes:**', '', ...lines, ...more, ''];
+  return ['**What cannot be used; nothing of it changes:**', '', ...lines, ...more, ''];
 }
 
 function capital(words: string): string {

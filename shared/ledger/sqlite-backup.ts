@@ -1,4 +1,5 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Failure } from '../core/failure.ts';
 import { sqliteFailure } from './sqlite-failure.ts';
@@ -33,6 +34,12 @@ export async function writeBackup(
   const partial = `${path}.partial`;
   rmSync(partial, { force: true });
   try {
+    // SQLite writes into an empty file as into none, and what it says of one that cannot be made is told of the database it reads.
+    closeSync(openSync(partial, 'wx'));
+  } catch (thrown) {
+    throw cannotBeMade(thrown, path);
+  }
+  try {
     source.read(() => source.database.prepare('VACUUM INTO ?').run(partial));
     const copy = new DatabaseSync(partial);
     let count = 0;
@@ -58,6 +65,13 @@ export async function writeBackup(
     rmSync(partial, { force: true });
     throw sqliteFailure(thrown, path);
   }
+}
+
+function cannotBeMade(thrown: unknown, path: string): Failure {
+  const { code } = thrown as { readonly code?: unknown };
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') return sqliteFailure(thrown, path);
+  const message = `${path} cannot be written, because there is no folder ${dirname(path)}; make it, or name another file.`;
+  return new Failure('missing', message, { cause: thrown });
 }
 
 export interface Backup {

@@ -283,6 +283,10 @@ describe('npm run lineage', () => {
       code: 2,
       stderr: expect.stringContaining('depth'),
     });
+    expect(await run(here.dataDir, ENRICHED, '--depth', '99')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('depth is a whole number from 1 to 50'),
+    });
     expect(await run(here.dataDir, '--nonsense')).toMatchObject({ code: 2 });
   });
 

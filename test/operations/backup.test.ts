@@ -98,6 +98,10 @@ it('takes nothing for a backup that is none, is cut short, or is of another depl
   expect(await readdir(target.DATA_DIR)).toEqual([]);
   expect((await script('restore', [], target)).code).toBe(2);
   expect((await script('backup', [join(place, 'x')], target)).err).toMatch(/nothing to save/);
+  const nowhere = join(place, 'nosuch/x');
+  expect((await script('backup', [nowhere], { DATA_DIR: one.dataDir })).err).toBe(
+    `${nowhere} cannot be written, because there is no folder ${join(place, 'nosuch')}; make it, or name another file.\n`,
+  );
 });
 
 it('prints the commands that do the same in AWS, and calls nobody', async () => {

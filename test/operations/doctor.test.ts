@@ -6,7 +6,10 @@ import type { Finding } from '../../local/findings.ts';
 import { startDataArts } from '../../local/simulators/dataarts/index.ts';
 import { startDataphin } from '../../local/simulators/dataphin/index.ts';
 import { startFlink } from '../../local/simulators/flink/index.ts';
+import { markRestored } from '../../shared/converge/restored.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
+import { sqliteLedger } from '../../shared/ledger/sqlite.ts';
+import { openSqliteFile } from '../../shared/ledger/sqlite-file.ts';
 import { readSettings } from '../../shared/settings.ts';
 import { folder, script } from './script.ts';
 
@@ -129,6 +132,27 @@ it('tells broken JSON, an open file, a foreign name, unusable clients', async ()
   expect(of(findings, 'lineage/sap', 'warn')).toHaveLength(1);
   expect(of(findings, 'lineage/clients', 'wrong')[0]?.message).toMatch(/client 1/);
   expect(JSON.stringify(findings)).not.toContain('hunter2');
+});
+
+it('tells a ledger that was lost, and one that was restored and not resumed', async () => {
+  const here = await place();
+  const status = join(here.dataDir, 'bucket/status/manifests');
+  await mkdir(status, { recursive: true });
+  expect(of(await here.look(), 'ledger')).toEqual([]);
+  await writeFile(join(status, 'a.json.json'), '{}');
+  expect(of(await here.look(), 'ledger', 'wrong')).toMatchObject([
+    { message: expect.stringMatching(/empty beside status documents/), fix: expect.stringMatching(/npm run adopt/) },
+  ]);
+  const file = openSqliteFile(join(here.dataDir, 'lineage.db'));
+  const ledger = sqliteLedger(file);
+  // Looking at it has decided nothing.
+  expect(await ledger.get('meta/ledger')).toBeUndefined();
+  await ledger.write({ key: 'owner/a', rev: '1', body: {}, index: ['owners'] }, null);
+  await markRestored(ledger, Date.now(), () => '2');
+  file.close();
+  expect(of(await here.look(), 'ledger', 'wrong')).toMatchObject([
+    { message: expect.stringMatching(/restored from a backup/), fix: expect.stringMatching(/--resume/) },
+  ]);
 });
 
 it('npm run doctor ends with 1 when something is wrong, a setting too', async () => {
