@@ -240,15 +240,15 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
     }
   }
 
-  /** A read of the vendor, which may fail; `what` sees it as it is when the read takes effect. */
-  async function reading<T>(what: () => T): Promise<T> {
+  /** A read of the vendor, which may fail, and if `refusable` be refused; `what` sees it as it is when the read takes effect. */
+  async function reading<T>(what: () => T, refusable = false): Promise<T> {
     await inv.enter(random.between(5, 300));
-    if (world.strikes()) return inv.fail(unreadable());
+    if (world.strikes()) return inv.fail(unreadable(refusable));
     return inv.leave(what());
   }
 
-  function unreadable(): Failure {
-    if (random.chance(0.1)) return new Failure('rejected', `${name} does not show it`);
+  function unreadable(refusable: boolean): Failure {
+    if (refusable && random.chance(0.2)) return new Failure('rejected', `${name} does not show it`);
     return random.chance(0.5) ? throttled(name) : unknown(name);
   }
 
@@ -274,11 +274,13 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
     ...(able ? { withdraw: (call, options) => send('withdraw', call, options.deadlineMs) } : {}),
     ...(able && look
       ? {
-          present: ({ spec }) =>
-            reading(() => {
-              const pair = String(spec['pair']);
-              return { edge: held.edges.has(pair), columns: held.columnEdges(pair) };
-            }),
+          present: ({ spec }) => {
+            const pair = String(spec['pair']);
+            const what = () => ({ edge: held.edges.has(pair), columns: held.columnEdges(pair) });
+            // What was registered is believed when it is refused to be read back: then nothing could be found wrong here.
+            const known = world.ledger.shadow.get(`unit/${unitOf(name, pair)}`)?.body['registeredAt'] !== undefined;
+            return reading(what, !known);
+          },
           verify: (calls) => reading(() => calls.map(sightOf)),
         }
       : {}),
