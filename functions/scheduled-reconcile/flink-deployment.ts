@@ -14,28 +14,24 @@ import type { SourceTally } from './flink-source.ts';
 export type Reader = Required<Pick<VendorClient, 'pipelines' | 'jobsOf' | 'lineage'>>;
 
 export interface Declaring {
-  readonly reader: Reader;
   readonly scan: Scan;
   readonly tally: SourceTally;
   readonly services: Services;
-  readonly deadlineMs: number;
 }
 
 /**
- * Reads a deployment's lineage and writes its manifest if that says something else. What Flink shows besides is declared at
- * once; what it does not show any more only when two consecutive complete scans agree, and no lineage at all never: whether
- * Flink keeps the lineage of stopped jobs is not documented. Gives what to remember of it. Throws the vendor's `Failure`.
+ * Writes a deployment's manifest if Flink shows something else. What it shows besides is declared at once; what it does not
+ * show any more only when two consecutive complete scans agree, and no lineage at all never: whether Flink keeps the lineage
+ * of stopped jobs is not documented. Gives what to remember of it. Asks Flink nothing: what it throws is our own trouble.
  */
 export async function declareDeployment(
-  deployment: Deployment,
+  { owner, job }: Pick<Deployment, 'owner' | 'job'>,
+  found: Flows,
   before: Sourced | undefined,
-  declaring: Declaring,
+  { scan, tally, services }: Declaring,
 ): Promise<Sourced> {
-  const { scan, tally, services } = declaring;
-  const { owner, job } = deployment;
   const remembered = { owner, account: scan.account, seen: scan.number };
   const { temporary } = services.settings.flinkSource;
-  const found = await readFlows(deployment, declaring.reader, temporary, declaring.deadlineMs);
   const { flows, contracted, dropped } = found;
   // Some of it cannot be told to be what it was: then nothing of it counts as gone.
   const unclear = found.unnamed.length > 0;
@@ -103,7 +99,7 @@ export async function declareDeployment(
   }
 }
 
-/** Lineage of all current jobs of a deployment, and what of it is not told on. */
+/** Lineage of all current jobs of a deployment, and what of it is not told on. Throws the vendor's `Failure`. */
 export async function readFlows(
   { namespace, ids }: Pick<Deployment, 'namespace' | 'ids'>,
   reader: Reader,

@@ -5,8 +5,8 @@ import { canonicalJson, type Json, type JsonObject } from '../../shared/core/jso
 import type { Row } from '../../shared/ledger/ledger.ts';
 
 /**
- * How far a target has been scanned. A scan may take several passes; its number grows only when it is complete, so whatever was
- * last seen two numbers ago has been absent from two complete scans.
+ * How far a target has been scanned. A scan may take several passes; its number grows when it is complete, so whatever was
+ * last seen two numbers ago has been absent from two complete scans, unless one of them was given up: `unbroken` tells.
  */
 interface ScanState {
   readonly account: string;
@@ -35,7 +35,12 @@ export interface Sourced {
   readonly content?: string;
   /** Flink shows less than is declared: the text that would say so, and the scan that saw it. */
   readonly less?: { readonly content: string; readonly scan: number };
+  /** Why it could not be read or taken in when it was last tried; told in every pass until it can. */
+  readonly failed?: string;
 }
+
+/** How a pass leaves a scan. `anew`: it is given up, and the next pass reads everything again. */
+export type ScanEnd = 'complete' | 'partial' | 'failed' | 'anew';
 
 /** Rows of deployments that are never seen again go by themselves. */
 const KEEP_SECONDS = 90 * 86_400;
@@ -63,14 +68,15 @@ export async function beginScan(
   return (await commit(deps.ledger, row, stored?.rev ?? null)) ? { ...state, target: target.name, row } : undefined;
 }
 
-/** Lets go of a scan: complete, to be continued, or broken off by a failure. */
-export async function endScan(scan: Scan, how: 'complete' | 'partial' | 'failed', deps: ConvergeDeps): Promise<void> {
-  const { account, filter, number, unbroken } = scan;
+/** Lets go of a scan: complete, to be continued, broken off by a failure, or given up. */
+export async function endScan(scan: Scan, how: ScanEnd, deps: ConvergeDeps): Promise<void> {
+  const { account, filter } = scan;
+  const number = how === 'complete' || how === 'anew' ? scan.number + 1 : scan.number;
   const next: ScanState = {
     account,
     filter,
-    number: how === 'complete' ? number + 1 : number,
-    unbroken: how === 'failed' ? number : unbroken,
+    number,
+    unbroken: how === 'failed' || how === 'anew' ? number : scan.unbroken,
   };
   await commit(deps.ledger, rowOf(scan.target, next, deps), scan.row.rev);
 }
