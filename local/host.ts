@@ -77,7 +77,7 @@ export async function startHost(
     if (request.method === 'HEAD') request.method = 'GET';
     // A browser asks whether a page of another site may; the function that would have to do it answers.
     const asked = request.method === 'OPTIONS' ? request.headers['access-control-request-method'] : undefined;
-    const picked = pick(asked ?? request.method ?? 'GET', (request.url ?? '/').split('?', 1)[0] ?? '/');
+    const picked = pick(asked ?? request.method ?? 'GET', target(request)[0]);
     if ('allowed' in picked) {
       const answer = problem(405, `${request.method} is not offered here; use ${picked.allowed.join(' or ')}`);
       return send(response, answer.status, { ...answer.headers, allow: picked.allowed.join(', ') }, answer.body ?? '');
@@ -87,11 +87,7 @@ export async function startHost(
     const body = await readBody(request, maxBytes, place);
     if (body === 'no room' || (body !== 'too large' && !(await place.begin()))) return admitted.turnAway(response);
     if (body === 'too large') {
-      const { matched } = findRoute(
-        entry,
-        asked ?? request.method ?? 'GET',
-        (request.url ?? '/').split('?', 1)[0] ?? '/',
-      );
+      const { matched } = findRoute(entry, asked ?? request.method ?? 'GET', target(request)[0]);
       const answer = requestTooLarge(maxBytes, matched?.route);
       response.once('finish', () => request.destroy());
       return send(response, answer.status, { ...answer.headers, connection: 'close' }, answer.body ?? '');
@@ -172,9 +168,15 @@ function readBody(request: IncomingMessage, maxBytes: number, place: Place): Pro
   });
 }
 
+/** Path and query as they came, parted at the first `?`: the query may hold more of them. */
+function target({ url = '/' }: IncomingMessage): readonly [path: string, query: string] {
+  const at = url.indexOf('?');
+  return at < 0 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)];
+}
+
 /** A request as a function URL hands it over (payload format 2.0). */
 function toEvent(request: IncomingMessage, body: Buffer): APIGatewayProxyEventV2 {
-  const [rawPath = '/', rawQueryString = ''] = (request.url ?? '/').split('?', 2);
+  const [rawPath, rawQueryString] = target(request);
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers)) {
     headers[name] = Array.isArray(value) ? value.join(', ') : (value ?? '');

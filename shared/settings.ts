@@ -69,7 +69,7 @@ export interface Settings {
 export interface AdmissionSettings {
   /** `REQUESTS_AT_ONCE`: so many requests that change something, and as many that read, are in hand at once. */
   readonly requests: number;
-  /** `REQUEST_MB_AT_ONCE`, given in units of 1,048,576 bytes: bodies, as they came. One alone may be larger. */
+  /** `REQUEST_MB_AT_ONCE`, given in units of 1,048,576 bytes: bodies, as they came; what zipped events inflate to counts twice. One alone may be larger. */
   readonly bytes: number;
 }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { JsonObject } from '../../shared/core/json.ts';
 import { readEvent } from '../../shared/formats/openlineage/event.ts';
+import { notAhead, readTime } from '../../shared/formats/openlineage/time.ts';
 import type { ArchivedEvent } from '../../shared/intake/archive.ts';
 import { archiveKeys, eventOf, readArchived } from '../../shared/intake/archive-read.ts';
 import { storeEvents } from '../../shared/intake/inbox.ts';
@@ -93,17 +94,25 @@ interface Sending {
 }
 
 async function add(
-  { confined, ref }: ArchivedEvent,
+  { at, confined, ref }: ArchivedEvent,
   event: JsonObject,
   sending: Sending,
   services: Services,
 ): Promise<void> {
   if (ref !== undefined) {
-    await services.deps.queue.send({ kind: 'events', ref, replayed: true, ...(confined ? { confined } : {}) });
+    await services.deps.queue.send({ kind: 'events', ref, at, replayed: true, ...(confined ? { confined } : {}) });
     return;
   }
-  sending[confined ? 'confined' : 'open'].push(event);
+  sending[confined ? 'confined' : 'open'].push(inTime(event, Date.parse(at)));
   if (sending.open.length + sending.confined.length >= SENT_AT_ONCE) await flush(sending, services);
+}
+
+/** As it was taken in: events go again together, and the time they are accepted at is not theirs. */
+function inTime(event: JsonObject, acceptedMs: number): JsonObject {
+  const { eventTime } = event;
+  const time = typeof eventTime === 'string' ? readTime(eventTime) : undefined;
+  const taken = time === undefined ? undefined : notAhead(time, acceptedMs);
+  return taken === undefined || taken === time ? event : { ...event, eventTime: taken };
 }
 
 async function flush(sending: Sending, services: Services): Promise<void> {

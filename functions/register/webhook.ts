@@ -4,7 +4,7 @@ import type { Json } from '../../shared/core/json.ts';
 import { isObject, type LineageEvent, readEvent } from '../../shared/formats/openlineage/event.ts';
 import { largestFacet, redactEvent } from '../../shared/formats/openlineage/redact.ts';
 import { storeEvents } from '../../shared/intake/inbox.ts';
-import { withRoom } from '../../shared/intake/room.ts';
+import { type Held, hold, inTime } from '../../shared/intake/room.ts';
 import { ownerOf } from '../../shared/intake/subject.ts';
 import { type Caller, mayName, mayOwn } from '../../shared/triggers/access.ts';
 import { INFLATED_BYTES, inflate } from '../../shared/triggers/body.ts';
@@ -39,15 +39,15 @@ export const entry = functionUrl(
 
 export const handler = onLambda(entry);
 
-async function single(request: Request, services: Services): Promise<Answer> {
-  const body = await bodyOf(request);
-  if ('refused' in body) return body.refused;
-  const read = readEvent(body.value, services.settings.openlineage);
-  if ('problems' in read) return problem(400, 'the event has problems; nothing was stored', read.problems);
-  const foreign = refusal(read.event, request.caller);
-  if (foreign !== undefined) return problem(403, foreign);
-  const stored = await store([read.event], body.characters, request, services);
-  return stored ?? CREATED;
+function single(request: Request, services: Services): Promise<Answer> {
+  return withBody(request, services, async (body, held) => {
+    const read = readEvent(body.value, services.settings.openlineage);
+    if ('problems' in read) return problem(400, 'the event has problems; nothing was stored', read.problems);
+    const foreign = refusal(read.event, request.caller);
+    if (foreign !== undefined) return problem(403, foreign);
+    const stored = await store([read.event], body, held, request, services);
+    return stored ?? CREATED;
+  });
 }
 
 interface FailedEvent {
@@ -57,9 +57,11 @@ interface FailedEvent {
 }
 
 /** The batch answer of the specification (OpenLineage.yml, read 2026-11): what was stored is stored, the rest is named. */
-async function batch(request: Request, services: Services): Promise<Answer> {
-  const body = await bodyOf(request);
-  if ('refused' in body) return body.refused;
+function batch(request: Request, services: Services): Promise<Answer> {
+  return withBody(request, services, (body, held) => all(body, held, request, services));
+}
+
+async function all(body: Body, held: Held, request: Request, services: Services): Promise<Answer> {
   if (!Array.isArray(body.value)) return problem(400, 'a batch is a JSON array of events, [ … ]');
   const list = body.value as readonly Json[];
   if (list.length > MAX_BATCH) return problem(413, `${list.length} events in one batch; the limit is ${MAX_BATCH}`);
@@ -71,7 +73,7 @@ async function batch(request: Request, services: Services): Promise<Answer> {
     if (reason !== undefined) failed.push({ index, reason, retriable: false });
     else if ('event' in read) good.push(read.event);
   }
-  const refused = good.length > 0 ? await store(good, body.characters, request, services) : undefined;
+  const refused = good.length > 0 ? await store(good, body, held, request, services) : undefined;
   if (refused) return refused;
   const retriable = failed.filter((each) => each.retriable).length;
   return json(200, {
@@ -94,11 +96,36 @@ function texts(problems: readonly Problem[]): string {
     .join('; ');
 }
 
-type Body = { readonly value: Json; readonly characters: number } | { readonly refused: Answer };
+interface Body {
+  readonly value: Json;
+  readonly characters: number;
+}
 
-async function bodyOf(request: Request): Promise<Body> {
-  const inflated = await inflate(request.body, request.headers['content-encoding']);
-  if ('refused' in inflated) return inflated;
+/** Room is taken before a body is inflated and read, and given back when the request is done, its storing included. */
+async function withBody(
+  request: Request,
+  services: Services,
+  use: (body: Body, held: Held) => Promise<Answer>,
+): Promise<Answer> {
+  const held = hold(request.body.byteLength, services);
+  if (held === undefined) return turnedAway(1, services);
+  try {
+    const body = await bodyOf(request, held);
+    if (body === 'no room') return turnedAway(1, services);
+    return 'refused' in body ? body.refused : await use(body, held);
+  } finally {
+    held.release();
+  }
+}
+
+function turnedAway(events: number, { deps }: Services): Answer {
+  deps.metrics?.add('EventsTurnedAway', events);
+  return comeAgain('too many events at once');
+}
+
+async function bodyOf(request: Request, held: Held): Promise<Body | { readonly refused: Answer } | 'no room'> {
+  const inflated = await inflate(request.body, request.headers['content-encoding'], held);
+  if (inflated === 'no room' || 'refused' in inflated) return inflated;
   let value: Json;
   try {
     value = JSON.parse(inflated.text) as Json;
@@ -132,7 +159,8 @@ function refusal({ subject }: LineageEvent, caller: Caller): string | undefined 
 /** Undefined when everything is stored durably; else the answer that asks the client to come again. */
 async function store(
   events: readonly LineageEvent[],
-  characters: number,
+  { characters }: Body,
+  held: Held,
   request: Request,
   services: Services,
 ): Promise<Answer | undefined> {
@@ -140,12 +168,8 @@ async function store(
   const raw = events.map((event) => (keepSql ? event.raw : redactEvent(event.raw)));
   const confined = request.caller.namespaces !== undefined || request.caller.owners !== undefined;
   try {
-    const done = await withRoom(request.body.byteLength, services, () =>
-      storeEvents(raw, { confined, characters }, services),
-    );
-    if (done) return undefined;
-    services.deps.metrics?.add('EventsTurnedAway', events.length);
-    return comeAgain('too many events at once');
+    const done = await inTime(held, services, () => storeEvents(raw, { confined, characters }, services));
+    return done ? undefined : turnedAway(events.length, services);
   } catch (thrown) {
     services.log.error('events could not be stored', { count: events.length, reason: asFailure(thrown).message });
     services.deps.metrics?.add('EventsTurnedAway', events.length);

@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip, gunzipSync } from 'node:zlib';
 import { asFailure, Failure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { ObjectHead } from '../manifests/manifests.ts';
 import type { Services } from '../wiring.ts';
 import { type ArchivedEvent, BATCHES, NEW } from './archive.ts';
 
@@ -11,32 +12,79 @@ const BATCH_BYTES = 64 * 1024 * 1024;
 /** Below this it takes longer to have another thread do it. */
 const SMALL_BYTES = 16_384;
 
-/** The days that an archive was written on, as they stand in its keys. */
-export interface Days {
-  /** `2026-11-20` */
-  readonly from?: string;
-  readonly to?: string;
-}
-
-const dayOf = (key: string): string => key.split('/')[2] ?? '';
-
 /**
- * Keys of everything archived on some days, first what has not been put together yet: what is put together meanwhile is then seen
- * twice rather than not at all. `after` is a key that came before.
+ * Keys of everything archived from a day on (`2026-11-20`), first what has not been put together yet: what is put together meanwhile is then
+ * seen twice rather than not at all. `after` is a key that came before.
  */
-export async function* archiveKeys(days: Days, after: string | undefined, services: Services): AsyncGenerator<string> {
+export async function* archiveKeys(
+  { from }: { readonly from?: string },
+  after: string | undefined,
+  services: Services,
+): AsyncGenerator<string> {
   for (const prefix of [NEW, BATCHES]) {
     if (after?.startsWith(BATCHES) && prefix === NEW) continue;
-    let last = after?.startsWith(prefix) ? after : days.from === undefined ? undefined : `${prefix}${days.from}`;
+    let last = after?.startsWith(prefix) ? after : from === undefined ? undefined : `${prefix}${from}`;
     do {
       const page = await services.deps.manifests.list(prefix, last === undefined ? {} : { after: last });
-      for (const { key } of page.items) {
-        if (days.to !== undefined && dayOf(key) > days.to) break;
-        yield key;
-      }
+      for (const { key } of page.items) yield key;
       last = page.next;
-    } while (last !== undefined && !(days.to !== undefined && dayOf(last) > days.to));
+    } while (last !== undefined);
   }
+}
+
+const DAY_MS = 86_400_000;
+/** Objects that are looked at before the next listing is asked for. */
+const PART = 128;
+
+/**
+ * Everything archived within so many days, the last written first: windows from the newest, and in each what has not been put together yet
+ * from the last on, then what has. Only within the batches of a window there is no order. What is put together meanwhile is seen twice rather
+ * than not at all, if every part is read before the next is asked for.
+ */
+export async function* newestFirst(days: number, services: Services): AsyncGenerator<readonly ObjectHead[]> {
+  const { deps } = services;
+  for (let back = 0; back <= days; back += 1) {
+    const day = new Date(deps.now() - back * DAY_MS).toISOString().slice(0, 10);
+    const fresh = new Set(await newWindows(day, services));
+    const batches = Map.groupBy(await allUnder(`${BATCHES}${day}/`, services), ({ key }) => windowOf(key, BATCHES));
+    for (const window of [...new Set([...fresh, ...batches.keys()])].sort().reverse()) {
+      if (fresh.has(window)) yield* parts(await allUnder(`${NEW}${window}/`, services));
+      const put = fresh.has(window) ? await allUnder(`${BATCHES}${window}-`, services) : batches.get(window);
+      yield* parts(put ?? []);
+    }
+  }
+}
+
+/** `2026-11-20/02-10` */
+const windowOf = (key: string, prefix: string): string => key.slice(prefix.length, prefix.length + 16);
+
+/** Windows of a day that have not been put together, or not all of them; one listing for each. */
+async function newWindows(day: string, { deps }: Services): Promise<readonly string[]> {
+  const found: string[] = [];
+  const prefix = `${NEW}${day}/`;
+  for (let after = prefix; ; ) {
+    const [head] = (await deps.manifests.list(prefix, { limit: 1, after })).items;
+    if (head === undefined) return found;
+    const window = windowOf(head.key, NEW);
+    found.push(window);
+    // What comes right behind the slash.
+    after = `${NEW}${window}0`;
+  }
+}
+
+async function allUnder(prefix: string, { deps }: Services): Promise<readonly ObjectHead[]> {
+  const all: ObjectHead[] = [];
+  let after: string | undefined;
+  do {
+    const page = await deps.manifests.list(prefix, after === undefined ? {} : { after });
+    all.push(...page.items);
+    after = page.next;
+  } while (after !== undefined);
+  return all;
+}
+
+function* parts(heads: readonly ObjectHead[]): Generator<readonly ObjectHead[]> {
+  for (let end = heads.length; end > 0; end -= PART) yield heads.slice(Math.max(0, end - PART), end).reverse();
 }
 
 /** An object that is there, and no archive of ours: cut off, or written by somebody else. It has been told to the log, and others are read. */

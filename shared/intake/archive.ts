@@ -17,7 +17,7 @@ export interface ArchivedEvent {
   readonly time?: string;
 }
 
-/** `archive/new/<day>/<hh-mm>/…`: written as events come in; `archive/batches/<day>/…`: put together later; `archive/large/<day>/…`: one event each. */
+/** `archive/new/<day>/<hh-mm>/<ms since then>-…`: written as events come in; `archive/batches/<day>/…`: put together later; `archive/large/<day>/…`: one event each. */
 export const NEW = 'archive/new/';
 export const BATCHES = 'archive/batches/';
 export const LARGE = 'archive/large/';
@@ -82,8 +82,12 @@ async function write(lines: readonly ArchivedEvent[], known: Archive, { deps }: 
     await deps.queue.send({ kind: 'archive', window }, { delayMs });
     known.window = window;
   }
-  await deps.manifests.put(`${NEW}${window}/${deps.id()}.jsonl.gz`, await zipped(lines), 'application/gzip');
+  const key = `${NEW}${window}/${digitsOf(now - start)}-${deps.id()}.jsonl.gz`;
+  await deps.manifests.put(key, await zipped(lines), 'application/gzip');
 }
+
+/** So that keys of a window are in the order in which they were written. */
+const digitsOf = (ms: number): string => String(ms).padStart(6, '0');
 
 /** The window that a time lies in: `2026-11-20/02-10`. */
 export function windowAt(ms: number): string {

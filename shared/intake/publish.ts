@@ -1,26 +1,25 @@
 import { commit } from '../converge/commit.ts';
 import type { JsonObject } from '../core/json.ts';
 import { MAX_BYTES, MAX_PAIRS } from '../core/manifest.ts';
-import { type Declared, declare } from '../formats/openlineage/declaration.ts';
-import { deriveEdges } from '../formats/openlineage/derive.ts';
+import { type Declared, declare, type Followed } from '../formats/openlineage/declaration.ts';
 import { contentKey, manifestOf } from '../formats/openlineage/document.ts';
 import type { Subject } from '../formats/openlineage/event.ts';
-import { type datasetOf, idOf } from '../formats/openlineage/facts.ts';
+import type { datasetOf } from '../formats/openlineage/facts.ts';
 import type { Life } from '../formats/openlineage/life.ts';
-import { edgesOfRun, type Run, type Statement } from '../formats/openlineage/run.ts';
+import type { Run, Statement } from '../formats/openlineage/run.ts';
 import type { Services } from '../wiring.ts';
+import { loadLives } from './lives.ts';
 import { loadStored } from './stored.ts';
 import {
   decodeSubject,
-  lifeKey,
   newSubject,
   ownerOf,
   type SubjectState,
   statementKey,
   subjectKey,
   subjectRow,
+  withNames,
 } from './subject.ts';
-import type { StoredLife } from './take-in.ts';
 import { noteUnnamed } from './unnamed.ts';
 
 /**
@@ -36,8 +35,16 @@ export async function publish(subject: Subject, services: Services): Promise<voi
     // Always: whoever has sent this message and is about to change the row finds it changed, and sends another one.
     const read = subjectRow(state, deps);
     if (!(await commit(deps.ledger, read, row?.rev ?? null))) continue;
-    const declared = await declaredBy(state, services);
-    if (!declared) return;
+    const found = await declaredBy(state, services);
+    if (!found) return;
+    const { declared, waitMs } = found;
+    const named = withNames(state, declared.renamed);
+    // Before it is written: whoever remembers what happens to these names either finds this job, or has been read here.
+    if (JSON.stringify(named.names) !== JSON.stringify(state.names)) {
+      await commit(deps.ledger, subjectRow(named, deps), read.rev);
+      continue;
+    }
+    if (waitMs > 0) await deps.queue.send({ kind: 'publish', subject }, { delayMs: waitMs + 100 });
     const manifest = await put(declared, services);
     // Only who wrote has to make sure that it was the latest; of two that write, one gets through.
     if (manifest.written && !(await commit(deps.ledger, subjectRow(state, deps), read.rev))) continue;
@@ -54,12 +61,21 @@ export async function publish(subject: Subject, services: Services): Promise<voi
   }
 }
 
+/** Renames of renames that are looked up; a dataset is called by the last of those names. */
+const MAX_RENAMES = 20;
+
+interface Found {
+  readonly declared: Followed;
+  /** Until every drop counts that concerns it. */
+  readonly waitMs: number;
+}
+
 /** Undefined when a part of it cannot be found: absence withdraws nothing. */
-async function declaredBy(state: SubjectState, services: Services): Promise<Declared | undefined> {
+async function declaredBy(state: SubjectState, services: Services): Promise<Found | undefined> {
   const { deps, log, settings } = services;
   const options = settings.openlineage;
   const keys = state.runs.slice(-options.runs).map((run) => run.key);
-  const runs = await loadStored<Run>(keys, deps);
+  const runs = await loadStored<Run>(keys, deps, { stay: true });
   const statement = state.said
     ? (await loadStored<Statement>([statementKey(state.subject)], deps)).values().next().value
     : undefined;
@@ -69,47 +85,19 @@ async function declaredBy(state: SubjectState, services: Services): Promise<Decl
     });
     return undefined;
   }
-  const edges = [
-    ...(statement ? deriveEdges(statement.facts, options) : []),
-    ...[...runs.values()].flatMap((run) => edgesOfRun(run, options)),
-  ];
-  const life = await lifeOf(
-    edges.flatMap((edge) => [idOf(edge.from), idOf(edge.to)]),
-    state.subject,
-    services,
-  );
-  return declare(
-    { subject: state.subject, runs: [...runs.values()], life, ...(statement ? { statement } : {}) },
-    options,
-  );
-}
-
-const MAX_RENAMES = 20;
-
-/** Drops and renames of these datasets and of those they became. A drop counts once the grace time is over. */
-async function lifeOf(
-  ids: readonly string[],
-  subject: Subject,
-  services: Services,
-): Promise<ReadonlyMap<string, Life>> {
-  const { deps } = services;
-  const { graceMs } = deps.settings;
   const life = new Map<string, Life>();
   const asked = new Set<string>();
-  let next = [...new Set(ids)];
   let waitMs = 0;
-  for (let hops = 0; next.length > 0 && hops <= MAX_RENAMES; hops += 1) {
+  for (let hops = 0; ; hops += 1) {
+    const sayings = { subject: state.subject, runs: [...runs.values()], life, ...(statement ? { statement } : {}) };
+    const declared = declare(sayings, options);
+    const next = declared.asked.filter((id) => !asked.has(id));
     for (const id of next) asked.add(id);
-    const found = [...(await loadStored<StoredLife>(next.map(lifeKey), deps)).values()];
-    for (const change of found) {
-      const left = change.to === undefined ? change.seenMs + graceMs - deps.now() : 0;
-      if (left > 0) waitMs = Math.max(waitMs, left);
-      else life.set(change.id, change);
-    }
-    next = found.flatMap((change) => (change.to === undefined || asked.has(change.to) ? [] : [change.to]));
+    const loaded = await loadLives(hops > MAX_RENAMES ? [] : next, deps);
+    if (loaded.lives.length === 0) return { declared, waitMs };
+    for (const each of loaded.lives) life.set(each.id, each);
+    waitMs = Math.max(waitMs, loaded.waitMs);
   }
-  if (waitMs > 0) await deps.queue.send({ kind: 'publish', subject }, { delayMs: waitMs + 100 });
-  return life;
 }
 
 async function put(

@@ -17,6 +17,12 @@ const OBJECT_BYTES = 256 * 1024 * 1024;
 export const RUNS = 'runs/';
 const ROWS = 'ol/';
 
+/** The kind and form of a row, where older programs must not read it (`ledger/versioned.ts`). */
+export interface Form {
+  readonly kind: string;
+  readonly version: number;
+}
+
 export interface Merged<Value> {
   readonly value: Value;
   readonly changed: boolean;
@@ -24,7 +30,7 @@ export interface Merged<Value> {
 
 /**
  * Merges `value` into what a row holds, with conditional writes: concurrent mergers both win. A row beyond its expiry counts as
- * absent. Large values are compressed, larger ones go to an object that the row points at.
+ * absent; one that does not expire goes on so, because others may rely on it. Large values are compressed, larger ones go to an object that the row points at.
  */
 export async function mergeStored<Value extends object>(
   key: string,
@@ -32,12 +38,13 @@ export async function mergeStored<Value extends object>(
   merge: (known: Value, next: Value) => Value,
   expiresAt: (merged: Value) => number | undefined,
   deps: ConvergeDeps,
+  form: Form | undefined = undefined,
 ): Promise<Merged<Value>> {
   for (;;) {
     const row = await deps.ledger.get(key);
     const known = row && !expired(row, deps) ? await decode<Value>(row, deps) : undefined;
     const merged = known ? merge(known, value) : value;
-    const expiry = expiresAt(merged);
+    const expiry = known && row?.expiresAt === undefined ? undefined : expiresAt(merged);
     if (
       known &&
       row?.expiresAt === undefined &&
@@ -46,7 +53,7 @@ export async function mergeStored<Value extends object>(
     ) {
       return { value: merged, changed: false };
     }
-    const body = await encode(key, merged, deps);
+    const body = { ...form, ...(await encode(key, merged, deps)) };
     const next: Row = { key, rev: deps.id(), body, ...(expiry === undefined ? {} : { expiresAt: expiry }) };
     if (await commit(deps.ledger, next, row?.rev ?? null)) {
       await forget(row, deps);
@@ -62,10 +69,25 @@ export async function letExpire(key: string, expiresAt: number, deps: ConvergeDe
   if (row && row.expiresAt === undefined) await commit(deps.ledger, { ...row, rev: deps.id(), expiresAt }, row.rev);
 }
 
-export async function loadStored<Value>(keys: readonly string[], deps: ConvergeDeps): Promise<Map<string, Value>> {
+/** Has a row that would expire stay. */
+export async function letStay(row: Row, deps: ConvergeDeps): Promise<void> {
+  const { expiresAt, ...rest } = row;
+  if (expiresAt !== undefined) await commit(deps.ledger, { ...rest, rev: deps.id() }, row.rev);
+}
+
+/** `stay`: what is read is relied on from now on, whatever was to become of it. */
+export async function loadStored<Value>(
+  keys: readonly string[],
+  deps: ConvergeDeps,
+  { stay = false }: { readonly stay?: boolean } = {},
+): Promise<Map<string, Value>> {
   const rows = await deps.ledger.getMany(keys);
   const values = new Map<string, Value>();
-  for (const row of rows.values()) if (!expired(row, deps)) values.set(row.key, await decode<Value>(row, deps));
+  for (const row of rows.values()) {
+    if (expired(row, deps)) continue;
+    values.set(row.key, await decode<Value>(row, deps));
+    if (stay) await letStay(row, deps);
+  }
   return values;
 }
 

@@ -26,6 +26,8 @@ export interface SubjectState {
   readonly runs: readonly CountedRun[];
   /** Digest of the statement (JobEvent, DatasetEvent) that stands, and the datasets it names. */
   readonly said?: { readonly hash: string; readonly datasets: readonly string[] };
+  /** Digests of what the datasets it names have been called since, or `*`: so that a further rename, or a drop, finds it. */
+  readonly names?: readonly string[];
   /** A message that publishes is on its way and has not begun. */
   readonly due: boolean;
 }
@@ -33,12 +35,13 @@ export interface SubjectState {
 export const subjectKey = (subject: Subject): string => `ol/subject/${subjectId(subject)}`;
 export const runKey = (subject: Subject, runId: string): string => `ol/run/${subjectId(subject)}/${digest(runId)}`;
 export const statementKey = (subject: Subject): string => `ol/said/${subjectId(subject)}`;
-export const lifeKey = (id: string): string => `ol/life/${digest(id)}`;
 export const datasetIndex = (hash: string): string => `ol-dataset:${hash}`;
 export const SUBJECTS = 'ol-subjects';
 /** Stands for the datasets of those that name too many to index. */
 export const MANY = '*';
 const MAX_INDEXED = 100;
+/** Events of one job come in bursts; what it declares is published once for all that arrive within this time. */
+export const GATHER_MS = 250;
 
 const subjectId = ({ kind, namespace, name }: Subject): string => digest(JSON.stringify([kind, namespace, name]));
 
@@ -62,7 +65,11 @@ export function decodeSubject(row: Row): SubjectState {
 }
 
 export function subjectRow(state: SubjectState, deps: ConvergeDeps): Row {
-  const datasets = new Set([...state.runs.flatMap((run) => run.datasets), ...(state.said?.datasets ?? [])]);
+  const datasets = new Set([
+    ...state.runs.flatMap((run) => run.datasets),
+    ...(state.said?.datasets ?? []),
+    ...(state.names ?? []),
+  ]);
   const index = [SUBJECTS, ...[...datasets].map(datasetIndex)];
   return {
     key: subjectKey(state.subject),
@@ -76,6 +83,11 @@ export function subjectRow(state: SubjectState, deps: ConvergeDeps): Row {
 export function withRun(runs: readonly CountedRun[], run: CountedRun, keep: number) {
   const all = [...runs.filter((each) => each.key !== run.key), run].sort(compareRuns);
   return { runs: all.slice(-keep), displaced: all.slice(0, -keep) };
+}
+
+/** The state with these ids as what its datasets have been called since. */
+export function withNames({ names: _before, ...state }: SubjectState, ids: readonly string[]): SubjectState {
+  return ids.length === 0 ? state : { ...state, names: indexed(ids) };
 }
 
 /**

@@ -1,11 +1,8 @@
-import type { ConvergeDeps } from '../converge/deps.ts';
-import { digest } from '../core/digest.ts';
 import { asFailure } from '../core/failure.ts';
 import type { JsonObject } from '../core/json.ts';
 import { type DatasetEdge, deriveEdges } from '../formats/openlineage/derive.ts';
-import { type LineageEvent, readEvent, type Subject } from '../formats/openlineage/event.ts';
+import { type LineageEvent, readEvent } from '../formats/openlineage/event.ts';
 import { idOf } from '../formats/openlineage/facts.ts';
-import { type Life, laterLife, lifeChanges } from '../formats/openlineage/life.ts';
 import {
   counts,
   edgesOfRun,
@@ -18,25 +15,23 @@ import {
   type Statement,
   statementOf,
 } from '../formats/openlineage/run.ts';
+import { notAhead } from '../formats/openlineage/time.ts';
 import type { IntakeMessage } from '../queue/queue.ts';
 import type { Services } from '../wiring.ts';
 import { archive, archiveLarge } from './archive.ts';
 import { forgetEvents, loadEvents } from './inbox.ts';
-import { letExpire, mergeStored } from './stored.ts';
+import { liveAndDie } from './lives.ts';
+import { letExpire, letStay, mergeStored } from './stored.ts';
 import {
   changeSubject,
-  datasetIndex,
   decodeSubject,
+  GATHER_MS,
   indexed,
-  lifeKey,
-  MANY,
   runKey,
   statementKey,
+  subjectKey,
   withRun,
 } from './subject.ts';
-
-/** Events of one job come in bursts; what it declares is published once for all that arrive within this time. */
-const GATHER_MS = 250;
 
 /** Merges the events of a message into what is known, and has what they change published. Idempotent; safe to run side by side. */
 export async function takeIn(message: EventsMessage, services: Services): Promise<void> {
@@ -69,7 +64,8 @@ async function keep(message: EventsMessage, raw: readonly JsonObject[], services
 }
 
 async function takeAll(message: EventsMessage, raw: readonly JsonObject[], services: Services): Promise<void> {
-  const { log } = services;
+  const { log, deps } = services;
+  const acceptedMs = message.at === undefined ? deps.now() : Date.parse(message.at);
   const runs = new Map<string, Run>();
   const statements: LineageEvent[] = [];
   for (const each of raw) {
@@ -79,7 +75,7 @@ async function takeAll(message: EventsMessage, raw: readonly JsonObject[], servi
       log.error('a stored event cannot be read', { problems: read.problems.length });
       continue;
     }
-    const { event } = read;
+    const event = { ...read.event, time: notAhead(read.event.time, acceptedMs) };
     if (!message.confined) await liveAndDie(event, services);
     if (event.kind === 'run') {
       const run = runOf(event, services.settings.openlineage);
@@ -125,6 +121,17 @@ async function takeRun(key: string, news: Run, services: Services): Promise<void
     deps,
   );
   for (const each of displaced) await letExpire(each, expiry(), deps);
+  if (displaced.length > 0) await keepListed(run, displaced, services);
+}
+
+/** A late event may have brought a run back while it was made to expire. */
+async function keepListed({ subject }: Run, keys: readonly string[], { deps }: Services): Promise<void> {
+  const row = await deps.ledger.get(subjectKey(subject));
+  const listed = row ? decodeSubject(row).runs.filter(({ key }) => keys.includes(key)) : [];
+  for (const { key } of listed) {
+    const again = await deps.ledger.get(key);
+    if (again) await letStay(again, deps);
+  }
 }
 
 async function takeStatement(event: LineageEvent, services: Services): Promise<void> {
@@ -145,46 +152,4 @@ async function takeStatement(event: LineageEvent, services: Services): Promise<v
 
 function datasetsOf(edges: readonly DatasetEdge[]): readonly string[] {
   return indexed([...new Set(edges.flatMap((edge) => [idOf(edge.from), idOf(edge.to)]))].sort());
-}
-
-/** Remembers drops and renames, then has everything published that names these datasets. */
-async function liveAndDie(event: LineageEvent, services: Services): Promise<void> {
-  const { deps } = services;
-  for (const change of lifeChanges(event)) {
-    const seen: StoredLife = { ...change, seenMs: deps.now() };
-    await mergeStored<StoredLife>(lifeKey(change.id), seen, laterStoredLife, () => undefined, deps);
-    // A dropped table is often made again at once; only what stays dropped for the grace time is withdrawn.
-    const delayMs = GATHER_MS + (change.to === undefined ? deps.settings.graceMs : 0);
-    for (const subject of await subjectsNaming(change.id, deps))
-      await deps.queue.send({ kind: 'publish', subject }, { delayMs });
-  }
-}
-
-export interface StoredLife extends Life {
-  readonly seenMs: number;
-}
-
-function laterStoredLife(left: StoredLife, right: StoredLife): StoredLife {
-  const same = left.at === right.at && left.to === right.to;
-  const later = laterLife(left, right);
-  return {
-    id: later.id,
-    at: later.at,
-    ...(later.to === undefined ? {} : { to: later.to }),
-    seenMs: same ? Math.min(left.seenMs, right.seenMs) : (later === left ? left : right).seenMs,
-  };
-}
-
-async function subjectsNaming(id: string, deps: ConvergeDeps): Promise<readonly Subject[]> {
-  const found = new Map<string, Subject>();
-  for (const index of [datasetIndex(digest(id)), datasetIndex(MANY)]) {
-    let after: string | undefined;
-    do {
-      const page = await deps.ledger.find(index, after === undefined ? {} : { after });
-      for (const row of (await deps.ledger.getMany(page.items)).values())
-        found.set(row.key, decodeSubject(row).subject);
-      after = page.next;
-    } while (after !== undefined);
-  }
-  return [...found.values()];
 }

@@ -3,7 +3,7 @@ import { UNIT_VERSION } from '../core/unit-state.ts';
 import type { Ledger, Row } from './ledger.ts';
 
 /** The newest form of each kind of row that this program knows; a kind that is not named here is at 1. */
-const NEWEST: Readonly<Record<string, number>> = { unit: UNIT_VERSION, vanish: 2 };
+const NEWEST: Readonly<Record<string, number>> = { unit: UNIT_VERSION, vanish: 2, 'ol-life': 2 };
 
 /**
  * Throws `Failure` `conflict` for a row of a newer form than this program knows: what it would not understand it must not overwrite.

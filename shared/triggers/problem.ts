@@ -37,8 +37,12 @@ export function comeAgain(detail: string): Answer {
   return { ...answer, headers: { ...answer.headers, 'retry-after': '1' } };
 }
 
+/** What middy throws when the time of an invocation is up. */
+const TIMES_UP: ReadonlySet<unknown> = new Set(['TimeoutError', 'AbortError']);
+
 /** What a caller is told of an error. What is not a `Failure` is our own fault: it says so, and no more. */
 export function problemOf(thrown: unknown): Answer {
+  if (thrown instanceof Error && TIMES_UP.has(thrown.name)) return comeAgain('there was no time for all of it');
   if (!(thrown instanceof Failure)) return problem(500, 'an unexpected error; the log has it');
   const failure = asFailure(thrown);
   const status = failure.code === 'too-large' ? 413 : STATUS[failure.kind];

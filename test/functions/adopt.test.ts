@@ -197,5 +197,37 @@ describe('npm run adopt', () => {
     expect((await here.request('GET', '/manifests/bad.json')).status).toBe(404);
     expect((await adopt(here, '--wrong')).code).toBe(2);
     expect((await adopt(here, join(here.dataDir, 'simulators'))).stderr).toMatch(/no manifests/);
+    expect((await adopt(here, 'README.md')).stderr).toMatch(/^README\.md is no manifest: its name ends in/);
+    const absent = await adopt(here, 'manifests/orders.yml');
+    expect([absent.code, absent.stdout]).toEqual([1, expect.stringMatching(/manifests\/orders\.yml: is not stored/)]);
+  });
+
+  it('checks all files before it stores the first, and names file and line; no text becomes another one', async () => {
+    const here = await local();
+    const folder = join(here.dataDir, 'lineage');
+    await mkdir(folder);
+    await writeFile(join(folder, 'a.json'), manifest([['a', 'b']]));
+    await writeFile(join(folder, 'b.yaml'), 'version: 1\nlineage:\n  - from: nowhere\n    to: there\n');
+    await writeFile(join(folder, 'c.json'), Buffer.from(manifest([['caf\u00e9', 'b']]), 'latin1'));
+    const told = await adopt(here, folder);
+    expect(told.code).toBe(1);
+    expect(told.stderr).toMatch(/nothing was sent or stored\n.*lineage\/b\.yaml: lineage\[0\]\.from, line 3: /);
+    expect(told.stderr).toMatch(/lineage\/c\.json, line 1: the document is not UTF-8 text; save it as UTF-8/);
+    expect((await here.request('GET', '/manifests/a.json')).status).toBe(404);
+  });
+
+  it('says which manifest the service refuses, what was adopted before it, and what was not tried', async () => {
+    const here = await local();
+    const folder = join(here.dataDir, 'lineage');
+    await mkdir(join(folder, 'b.json'), { recursive: true });
+    await writeFile(join(folder, 'a.json'), manifest([['a', 'b']]));
+    await writeFile(join(folder, 'b.json/x.json'), manifest([['c', 'd']]));
+    await writeFile(join(folder, 'c.json'), manifest([['e', 'f']]));
+    await here.drop('manifests/b.json', manifest([['x', 'y']]));
+    const told = await adopt(here, folder);
+    expect(told.code).toBe(1);
+    expect(told.stderr).toMatch(/^manifests\/b\.json\/x\.json: /);
+    expect(told.stderr).toMatch(/\nadopted before it: manifests\/a\.json\nnot tried: manifests\/c\.json\n/);
+    expect((await here.request('GET', '/manifests/a.json')).status).toBe(200);
   });
 });

@@ -200,6 +200,27 @@ describe('the reads of Marquez', () => {
     expect(await read(here, 'tags')).toEqual({ tags: [] });
   });
 
+  it('find a job whose namespace holds slashes, in lists too, by events or by a manifest', async () => {
+    const here = await local();
+    await here.drop('naming.yaml', NAMING);
+    const namespace = 'https://host/prod';
+    const sent = event({ job: 'a/b', inputs: [table('ods.a')], outputs: [table('dw.b')] });
+    const body = JSON.stringify({ ...sent, job: { namespace, name: 'a/b' } });
+    expect((await here.request('POST', '/api/v1/lineage', body)).status).toBe(201);
+    const own = JSON.parse(manifest([['left', 'right']], { targets: ['dataphin'] })) as object;
+    await here.drop('manifests/own.json', JSON.stringify({ ...own, job: { namespace, name: 'written' } }));
+    await until(async () => (await here.dataphin()).length === 2);
+    for (const name of ['a/b', 'written']) {
+      const job = await read<{ inputs: object[] }>(here, `namespaces/${q(namespace)}/jobs/${q(name)}`);
+      expect(job).toMatchObject({ id: { namespace, name }, namespace, name, inputs: [{}] });
+    }
+    const node = `job:${namespace}:a/b`;
+    expect(ids(await read(here, at(node)))).toContain(node);
+    const { jobs } = await read<{ jobs: object[] }>(here, `namespaces/${q(namespace)}/jobs`);
+    expect(jobs).toMatchObject([{ name: 'a/b', latestRun: { id: 'run-of-a/b' } }]);
+    expect((await here.request('GET', `/api/v1/namespaces/${q(namespace)}/jobs/b`)).status).toBe(404);
+  });
+
   it('give the accepted events of a time', async () => {
     const here = await filled();
     type Events = { events: { job: { name: string } }[]; totalCount: number };

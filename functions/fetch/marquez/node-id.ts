@@ -1,3 +1,4 @@
+import { flinkOwner, httpOwner, openlineageOwner } from '../../../shared/core/owner-key.ts';
 import { blocks } from '../../../shared/vendors/blocks.ts';
 
 /** Two-part identity as Marquez has it, of a dataset or a job. */
@@ -34,9 +35,26 @@ export function jobsOf(edge: {
   readonly jobs?: readonly string[];
   readonly declaredBy: readonly string[];
 }): Identity[] {
-  if (edge.jobs && edge.jobs.length > 0) return edge.jobs.map(identityOf);
+  if (edge.jobs && edge.jobs.length > 0) return edge.jobs.map((job) => jobOf(job, edge.declaredBy));
   return edge.declaredBy.map((name) => ({ namespace: OWN, name }));
 }
+
+/** Both parts of a job may hold slashes: the key of what events or deployments declare tells at which of them it is to be parted. */
+function jobOf(job: string, owners: readonly string[]): Identity {
+  const slashes = [...job.matchAll(/(?<=.)\/(?=.)/gs)].map((match) => match.index);
+  for (const at of slashes.length > 1 ? slashes.slice(0, MOST_MEANINGS) : []) {
+    const identity = { namespace: job.slice(0, at), name: job.slice(at + 1) };
+    if (owners.some((owner) => ownersOf(identity).includes(owner))) return identity;
+  }
+  return identityOf(job);
+}
+
+/** Where events, manifests and deployments that name a job are kept. */
+export const ownersOf = (job: Identity): readonly string[] => [
+  openlineageOwner(job),
+  httpOwner(job),
+  flinkOwner(job.namespace, job.name),
+];
 
 /** The owner key that stands for a job, if it is a manifest without one. */
 export function ownerOfJob({ namespace, name }: Identity): string | undefined {

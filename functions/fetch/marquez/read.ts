@@ -1,10 +1,9 @@
 import { Failure } from '../../../shared/core/failure.ts';
 import type { Graph } from '../../../shared/core/graph.ts';
-import { flinkOwner, httpOwner, openlineageOwner } from '../../../shared/core/owner-key.ts';
 import type { Services } from '../../../shared/wiring.ts';
 import { type LineageQuery, lineage } from '../fetch.ts';
-import { type Catalog, catalogOf } from './catalog.ts';
-import { graphIds, type Identity, jobNode, ownerOfJob } from './node-id.ts';
+import { type Catalog, type CatalogJob, catalogOf } from './catalog.ts';
+import { graphIds, type Identity, jobNode, ownerOfJob, ownersOf } from './node-id.ts';
 
 /** Edges of one answer, and pages of a thousand of a whole listing. */
 const MOST = 1_000;
@@ -45,8 +44,7 @@ export async function aroundDataset(
 /** The edges that a job makes; empty when it makes none. */
 export async function ofJob(job: Identity, services: Services): Promise<readonly Graph[]> {
   const own = ownerOfJob(job);
-  const owners =
-    own === undefined ? [openlineageOwner(job), httpOwner(job), flinkOwner(job.namespace, job.name)] : [own];
+  const owners = own === undefined ? ownersOf(job) : [own];
   const graphs = (await Promise.all(owners.map((owner) => found({ ...base, owner }, services)))).filter(
     (graph) => graph !== undefined && jobIn([graph], job) !== undefined,
   ) as Graph[];
@@ -67,7 +65,13 @@ function only(graph: Graph, job: Identity): Graph {
   return { nodes: graph.nodes, edges };
 }
 
-export const jobIn = (graphs: readonly Graph[], job: Identity) => catalogOf(graphs).jobs.get(jobNode(job));
+/** A job as it is asked for, wherever its two parts were parted. */
+export function jobIn(graphs: readonly Graph[], job: Identity): CatalogJob | undefined {
+  const { jobs } = catalogOf(graphs);
+  const whole = ({ namespace, name }: Identity) => `${namespace}/${name}`;
+  const found = jobs.get(jobNode(job)) ?? [...jobs.values()].find((each) => whole(each) === whole(job));
+  return found && { ...found, namespace: job.namespace, name: job.name };
+}
 
 /** What is known around a job: its edges, and what lies above its inputs and below its outputs. */
 export async function aroundJob(job: Identity, depth: number, services: Services): Promise<readonly Graph[]> {

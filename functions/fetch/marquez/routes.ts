@@ -164,15 +164,12 @@ export const marquezRoutes: readonly Route[] = [
         sortDirection: z.enum(['asc', 'desc']).catch('desc'),
       }),
     ),
-    async ({ before, after, ...rest }, { caller }, services) =>
-      json(
-        200,
-        await eventsBetween(
-          { ...rest, ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) },
-          caller,
-          services,
-        ),
-      ),
+    async ({ before, after, ...rest }, { caller }, services) => {
+      const query = { ...rest, ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) };
+      const { events, totalCount, cut } = await eventsBetween(query, caller, services);
+      // Beside the answer, whose shape clients know.
+      return json(200, { events, totalCount }, cut ? { 'x-older-events': 'not-counted' } : {});
+    },
   ),
   get(
     'search',

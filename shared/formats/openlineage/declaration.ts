@@ -1,8 +1,8 @@
-import { type ColumnPair, compare, deriveEdges } from './derive.ts';
+import { type ColumnPair, compare, derive } from './derive.ts';
 import type { Subject } from './event.ts';
 import { type DatasetId, type Facts, idOf } from './facts.ts';
-import { type Life, nameNow } from './life.ts';
-import { edgesOfRun, factsOfRun, type OpenLineageOptions, type Run, type Statement } from './run.ts';
+import { follow, type Life } from './life.ts';
+import { factsOfRun, lastNamed, type OpenLineageOptions, type Run, type Statement } from './run.ts';
 
 /** The event an edge was last seen in. */
 export interface Evidence {
@@ -29,6 +29,16 @@ export interface Declared {
   readonly aliases: ReadonlyMap<string, readonly string[]>;
   /** INDIRECT column statements left out. */
   readonly indirect: number;
+  /** How many edges there are at least, where not all of them are written out. */
+  readonly count?: number;
+}
+
+/** With the names that went into it, by which it is to be found when something becomes of one of them. */
+export interface Followed extends Declared {
+  /** Every dataset whose life matters: those that were named, and `renamed`. */
+  readonly asked: readonly string[];
+  /** What those that were named have been called since. */
+  readonly renamed: readonly string[];
 }
 
 export interface Sayings {
@@ -46,9 +56,9 @@ export function compareRuns(left: Pick<Run, 'at' | 'runId'>, right: Pick<Run, 'a
 
 /**
  * The union of a job's last runs and of the statement about it; runs before that statement have been replaced by it. Dropped datasets take
- * what was said of them before along, renamed ones carry it over.
+ * what was said of them before along, renamed ones carry it over. A run speaks of a dataset whenever it names it, not with every event.
  */
-export function declare(sayings: Sayings, options: OpenLineageOptions): Declared {
+export function declare(sayings: Sayings, options: OpenLineageOptions): Followed {
   const { subject, statement, life } = sayings;
   const runs = [...sayings.runs]
     .sort(compareRuns)
@@ -56,16 +66,27 @@ export function declare(sayings: Sayings, options: OpenLineageOptions): Declared
     .filter((run) => !statement || compare(run.at, statement.at) > 0);
   const edges = new Map<string, DeclaredEdge>();
   const aliases = new Map<string, Set<string>>();
+  const asked = new Set<string>();
+  const renamed = new Set<string>();
   let indirect = 0;
-  const take = (facts: Facts, found: ReturnType<typeof deriveEdges>, evidence: Evidence) => {
+  const nameNow = (dataset: DatasetId, at: string): DatasetId | undefined => {
+    const { names, now } = follow(dataset, at, life);
+    for (const name of names) asked.add(name);
+    for (const name of names.slice(1)) renamed.add(name);
+    return now;
+  };
+  let most = 0;
+  const take = (facts: Facts, evidence: Evidence, named: (id: string) => string) => {
     indirect += facts.indirect;
+    const { edges: found, count } = derive(facts, options);
+    if (count > found.length) most = Math.max(most, count);
     for (const text of facts.aliases) {
       const [id, other] = JSON.parse(text) as [string, string];
       aliases.set(id, (aliases.get(id) ?? new Set()).add(other));
     }
     for (const edge of found) {
-      const from = nameNow(edge.from, evidence.eventTime, life);
-      const to = nameNow(edge.to, evidence.eventTime, life);
+      const from = nameNow(edge.from, named(idOf(edge.from)));
+      const to = nameNow(edge.to, named(idOf(edge.to)));
       if (!from || !to) continue;
       const key = JSON.stringify([idOf(from), idOf(to)]);
       edges.set(key, joined(edges.get(key), { from, to, columns: edge.columns, guess: edge.guess, evidence }));
@@ -75,17 +96,20 @@ export function declare(sayings: Sayings, options: OpenLineageOptions): Declared
   if (statement) {
     const event = subject.kind === 'dataset' ? 'dataset' : 'job';
     const evidence = { event, eventTime: statement.at, producer: statement.producer } as const;
-    take(statement.facts, deriveEdges(statement.facts, options), evidence);
+    take(statement.facts, evidence, () => statement.at);
   }
   for (const run of runs) {
     const evidence = { event: 'run', run: run.runId, eventTime: run.at, producer: run.producer } as const;
-    take(factsOfRun(run), edgesOfRun(run, options), evidence);
+    take(factsOfRun(run), evidence, lastNamed(run));
   }
   return {
     subject,
     edges: [...edges].sort(([a], [b]) => compare(a, b)).map(([, edge]) => edge),
     aliases: new Map([...aliases].map(([id, others]) => [id, [...others].sort()])),
     indirect,
+    ...(most > 0 ? { count: most } : {}),
+    asked: [...asked].sort(),
+    renamed: [...renamed].sort(),
   };
 }
 

@@ -1,8 +1,9 @@
 import { digest } from '../../core/digest.ts';
 import { canonicalJson, type Json, type JsonObject } from '../../core/json.ts';
-import { MAX_ENTRIES, MAX_PAIRS, MAX_SIDE, type ManifestOmitted } from '../../core/manifest-schema.ts';
+import { isNameText, MAX_ENTRIES, MAX_PAIRS, MAX_SIDE, type ManifestOmitted } from '../../core/manifest-schema.ts';
 import type { Declared, DeclaredEdge, Evidence } from './declaration.ts';
 import { compare } from './derive.ts';
+import { edgeRoom } from './edge-room.ts';
 import { datasetOf, idOf } from './facts.ts';
 
 const MAX_SYMLINKS = 20;
@@ -13,7 +14,7 @@ const MAX_SYMLINKS = 20;
  * there is no room for.
  */
 export function manifestOf(declared: Declared, room: Room = ROOM): JsonObject {
-  const { edges, omitted } = withinLimits(declared.edges, room);
+  const { edges, omitted } = withinLimits(declared, room);
   const ids = [...new Set(edges.flatMap((edge) => [idOf(edge.from), idOf(edge.to)]))].sort();
   const alias = new Map(ids.map((id, at) => [id, `d${at + 1}`]));
   const name = (dataset: DeclaredEdge['from']) => alias.get(idOf(dataset)) ?? '';
@@ -72,18 +73,24 @@ function columnsOf(
   to: string,
   name: (dataset: DeclaredEdge['from']) => string,
 ): readonly JsonObject[] {
-  const groups = new Map<string, { to: string; direct: boolean; from: string[] }>();
+  const groups = new Map<string, { to: Json; direct: boolean; from: Json[] }>();
   for (const edge of edges) {
     for (const [from, target, direct] of edge.columns) {
       const key = JSON.stringify([target, direct]);
-      const group = groups.get(key) ?? { to: `${to}.${target}`, direct, from: [] };
+      const group = groups.get(key) ?? { to: reference(to, target), direct, from: [] };
       groups.set(key, group);
-      group.from.push(`${name(edge.from)}.${from}`);
+      group.from.push(reference(name(edge.from), from));
     }
   }
   return [...groups]
     .sort(([a], [b]) => compare(a, b))
     .map(([, { to: target, direct, from }]) => ({ from, to: target, ...(direct ? {} : { direct }) }));
+}
+
+/** The short form, unless the alias makes it longer than a manifest may have it. */
+function reference(alias: string, column: string): Json {
+  const short = `${alias}.${column}`;
+  return isNameText(short) ? short : { dataset: alias, column };
 }
 
 function evidenceOf(edges: readonly DeclaredEdge[], name: (dataset: DeclaredEdge['from']) => string): readonly Json[] {
@@ -109,25 +116,19 @@ const ROOM: Room = { edges: MAX_PAIRS, columns: MAX_PAIRS };
 
 /** Columns go before tables; what is left out is in the events and comes back with fewer. */
 function withinLimits(
-  edges: readonly DeclaredEdge[],
-  room: Room,
+  { edges, count = 0 }: Declared,
+  limits: Room,
 ): { readonly edges: readonly DeclaredEdge[]; readonly omitted: ManifestOmitted } {
   const kept: DeclaredEdge[] = [];
-  const sources = new Map<string, number>();
-  let entriesLeft = MAX_ENTRIES;
-  let columnsLeft = room.columns;
+  const room = edgeRoom({ edges: limits.edges, entries: MAX_ENTRIES });
+  let columnsLeft = limits.columns;
   let columns = 0;
   for (const edge of edges) {
-    const target = idOf(edge.to);
-    const known = sources.get(target) ?? 0;
-    const opensEntry = known % MAX_SIDE === 0;
-    if (kept.length >= room.edges || (opensEntry && entriesLeft === 0)) continue;
-    if (opensEntry) entriesLeft -= 1;
-    sources.set(target, known + 1);
+    if (!room.take(idOf(edge.to))) continue;
     const fits = edge.columns.length <= columnsLeft;
     if (fits) columnsLeft -= edge.columns.length;
     else columns += edge.columns.length;
     kept.push(fits ? edge : { ...edge, columns: [] });
   }
-  return { edges: kept, omitted: { edges: edges.length - kept.length, columns } };
+  return { edges: kept, omitted: { edges: Math.max(edges.length, count) - kept.length, columns } };
 }

@@ -98,6 +98,17 @@ export function readLink(text: string): Link {
   };
 }
 
+/** Every dataset that facts name, sorted; not their other names. */
+export function idsOf(facts: Facts): readonly string[] {
+  const ids = new Set([...facts.inputs, ...facts.outputs, ...facts.targets]);
+  for (const text of facts.links) {
+    const { from, to } = readLink(text);
+    if (from) ids.add(idOf(from));
+    if (to) ids.add(idOf(to));
+  }
+  return [...ids].sort();
+}
+
 function union(left: readonly string[], right: readonly string[]): readonly string[] {
   if (left.length === 0) return right;
   if (right.length === 0) return left;

@@ -29,3 +29,15 @@ export function readTime(text: string): string | undefined {
   if (!(utc.getUTCFullYear() >= 0 && utc.getUTCFullYear() <= 9_999)) return undefined;
   return `${utc.toISOString().slice(0, 19)}.${(fraction ?? '').padEnd(9, '0')}Z`;
 }
+
+const DAY_MS = 86_400_000;
+
+/**
+ * A time that an event names, or, where it lies more than a day after the event was accepted, the time of acceptance. Clocks differ, and zones
+ * are forgotten; but what comes from the far future would stand for ever, and nothing said after it would count.
+ */
+export function notAhead(time: string, acceptedMs: number): string {
+  return Number.isNaN(acceptedMs) || time <= utc(acceptedMs + DAY_MS) ? time : utc(acceptedMs);
+}
+
+const utc = (ms: number): string => `${new Date(ms).toISOString().slice(0, -1)}000000Z`;

@@ -7,7 +7,7 @@ import { parseManifest } from '../../../shared/core/manifest.ts';
 import { type Declared, declare } from '../../../shared/formats/openlineage/declaration.ts';
 import { manifestOf } from '../../../shared/formats/openlineage/document.ts';
 import { type LineageEvent, readEvent } from '../../../shared/formats/openlineage/event.ts';
-import { type Life, laterLife, lifeChanges } from '../../../shared/formats/openlineage/life.ts';
+import { type Life, lifeChanges, mergeLives } from '../../../shared/formats/openlineage/life.ts';
 import {
   counts,
   laterStatement,
@@ -46,7 +46,7 @@ function told(events: readonly LineageEvent[], options: OpenLineageOptions): rea
   for (const event of events) {
     for (const change of lifeChanges(event)) {
       const known = life.get(change.id);
-      life.set(change.id, known ? laterLife(known, change) : change);
+      life.set(change.id, known ? mergeLives(known, change) : change);
     }
     const subject = JSON.stringify(event.subject);
     if (event.kind === 'run') {
