@@ -57,7 +57,8 @@ export async function life(place: Place, tell: (line: string) => void): Promise<
   await vendors.forgetCalls();
   await place.drop(OWNER, sample.replace('id: id', '').replace(', }', ' }'));
   await until(async () => (await vendors.held()).dataphin[0]?.columns.length === 2, 'Dataphin shows two columns');
-  const calls = await vendors.calls('dataphin');
+  // A pass may compare what is shown meanwhile; reading changes nothing.
+  const calls = (await vendors.calls('dataphin')).filter((operation) => !operation.startsWith('Get'));
   expect(calls.join() === 'DeleteRegisterLineage', `Dataphin got ${calls.join(', ')}`);
   const none = (await vendors.calls('dataarts')).length === 0;
   expect(none, 'DataArts, which cannot take anything back, got no call');

@@ -105,6 +105,8 @@ export async function startNotifier(
 /** Compares listings; takes at most a tenth of the time, however large the folder is. */
 function startSweep({ deps, log }: EmbeddedServices, notify: (key: string, eventName: string) => void) {
   let seen = new Map<string, string>();
+  /** What was told of since the listing began, which may not have it. */
+  let meanwhile = new Map<string, string | undefined>();
   let closed = false;
   let first = true;
   let wake = () => {};
@@ -112,7 +114,9 @@ function startSweep({ deps, log }: EmbeddedServices, notify: (key: string, event
     while (!closed) {
       const started = Date.now();
       try {
+        meanwhile = new Map();
         const now = await listing(deps.manifests);
+        for (const [key, etag] of meanwhile) change(now, key, etag);
         for (const [key, etag] of now) if (!first && seen.get(key) !== etag) notify(key, 'ObjectCreated:Put');
         for (const key of seen.keys()) if (!now.has(key)) notify(key, 'ObjectRemoved:Delete');
         seen = now;
@@ -133,8 +137,8 @@ function startSweep({ deps, log }: EmbeddedServices, notify: (key: string, event
   return {
     /** This has been told of. */
     note(key: string, etag: string | undefined): void {
-      if (etag === undefined) seen.delete(key);
-      else seen.set(key, etag);
+      meanwhile.set(key, etag);
+      change(seen, key, etag);
     },
     async close() {
       closed = true;
@@ -142,6 +146,11 @@ function startSweep({ deps, log }: EmbeddedServices, notify: (key: string, event
       await loop;
     },
   };
+}
+
+function change(listed: Map<string, string>, key: string, etag: string | undefined): void {
+  if (etag === undefined) listed.delete(key);
+  else listed.set(key, etag);
 }
 
 async function listing(manifests: Manifests): Promise<Map<string, string>> {

@@ -7,6 +7,7 @@ import { startNotifier } from '../../local/notifier.ts';
 import { memoryLog } from '../../shared/log.ts';
 import { readSettings } from '../../shared/settings.ts';
 import { embeddedServices } from '../../shared/wiring.ts';
+import { until } from './local.ts';
 
 it('tells at once of what this process writes or removes below openlineage/, and of what others drop there when it looks', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'lineage-notifier-'));
@@ -45,4 +46,33 @@ it('tells at once of what this process writes or removes below openlineage/, and
     }
   })();
   await dropping;
+});
+
+it('tells once of what is written while it looks', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'lineage-notifier-'));
+  const services = await embeddedServices({ ...readSettings({}), dataDir }, { log: memoryLog() });
+  const { manifests } = services.deps;
+  let looks = 0;
+  let write = async () => {};
+  const list: typeof manifests.list = async (prefix, page) => {
+    const found = await manifests.list(prefix, page);
+    if (prefix !== 'openlineage/') return found;
+    looks += 1;
+    if (looks === 2) await write();
+    return found;
+  };
+  const slow = new Proxy(manifests, { get: (target, name) => (name === 'list' ? list : Reflect.get(target, name)) });
+  const told: string[] = [];
+  const notifier = await startNotifier({ ...services, deps: { ...services.deps, manifests: slow } }, async (event) => {
+    told.push(event.Records[0]?.body.includes('ObjectCreated') ? 'created' : 'removed');
+    return { batchItemFailures: [] };
+  });
+  onTestFinished(async () => {
+    await notifier.close();
+    await services.close();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+  write = () => manifests.put('openlineage/n/own.json', Buffer.from('{}'), 'application/json').then(() => {});
+  await until(async () => looks >= 4);
+  expect(told).toEqual(['created']);
 });
