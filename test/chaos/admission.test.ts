@@ -7,6 +7,7 @@ import { type Admission, admission, type Lane } from '../../local/admission.ts';
 import { entries } from '../../local/entries.ts';
 import { startHost } from '../../local/host.ts';
 import { until } from '../functions/local.ts';
+import { holdQueue } from '../hardening/held-queue.ts';
 import { hardened } from '../hardening/machine.ts';
 
 function event(bytes = 0): string {
@@ -23,32 +24,14 @@ function event(bytes = 0): string {
 /** A host whose store waits while it is told to. */
 async function hosted(environment: Readonly<Record<string, string>>) {
   const here = await hardened(environment);
-  let storing = 0;
-  let go = () => {};
-  let held: Promise<void> | undefined;
-  Object.assign(here.services.deps.queue, {
-    async send() {
-      storing += 1;
-      await held;
-      storing -= 1;
-    },
-  });
+  const queue = holdQueue(here.services);
   const served = { 'register-webhook': entries['register-webhook'], 'fetch-http': entries['fetch-http'] };
   const host = await startHost(served, here.services, 0);
   onTestFinished(() => host.close());
   return {
     ...host,
     log: here.log,
-    storing: () => storing,
-    hold() {
-      held = new Promise((done) => {
-        go = done;
-      });
-    },
-    release() {
-      held = undefined;
-      go();
-    },
+    ...queue,
     post: (body: string) => fetch(`${host.url}/api/v1/lineage`, { method: 'POST', body }),
   };
 }

@@ -5,6 +5,7 @@ import { entries } from '../../local/entries.ts';
 import { invocation } from '../../local/invocation.ts';
 import { functionUrl } from '../../shared/triggers/http.ts';
 import { until } from '../functions/local.ts';
+import { holdQueue } from './held-queue.ts';
 import { hardened } from './machine.ts';
 
 const MB = 1_048_576;
@@ -34,27 +35,9 @@ const payload = (rawPath: string, bytes: Uint8Array, method = 'POST') =>
 async function webhook(environment: Readonly<Record<string, string>> = {}) {
   const here = await hardened(environment);
   const handler = entries['register-webhook'].open(here.services);
-  let storing = 0;
-  let go = () => {};
-  let held: Promise<void> | undefined;
-  Object.assign(here.services.deps.queue, {
-    async send() {
-      storing += 1;
-      await held;
-      storing -= 1;
-    },
-  });
+  const queue = holdQueue(here.services);
   return {
-    storing: () => storing,
-    hold() {
-      held = new Promise((done) => {
-        go = done;
-      });
-    },
-    release() {
-      held = undefined;
-      go();
-    },
+    ...queue,
     async post(bytes: Uint8Array) {
       const answer = await handler(payload('/api/v1/lineage', bytes), invocation('register-webhook', 60_000, 'r'));
       return `${answer.statusCode} ${answer.headers?.['retry-after'] ?? '-'}`;
