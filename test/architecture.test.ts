@@ -133,7 +133,6 @@ describe('homes', () => {
 
   it('gives undici, middy, node:sqlite and the AWS SDK one place each', () => {
     expect(home('undici', (file) => inside(file, 'shared/http'))).toEqual([]);
-    expect(home('standardwebhooks', (file) => file === 'shared/triggers/webhook-signature.ts')).toEqual([]);
     expect(home(/^@middy\//, (file) => inside(file, 'shared/triggers'))).toEqual([]);
     expect(
       home('node:sqlite', (file) => /^shared\/(ledger|queue)\/sqlite/.test(file) || file === 'local/lock.ts'),

@@ -1,5 +1,4 @@
-import { Webhook, WebhookVerificationError } from 'standardwebhooks';
-import { decodeUtf8 } from '../core/utf8.ts';
+import { isSignedWith, type SignedMessage, webhookKey } from '../signing/standard-webhooks.ts';
 import type { Services } from '../wiring.ts';
 import { admitClient, type Caller, clientsWithSecrets, type Scope, slowDown, TRUSTED } from './access.ts';
 import type { Client } from './clients.ts';
@@ -8,8 +7,8 @@ import { problem } from './problem.ts';
 
 /** Of the Standard Webhooks specification (1.0.0, read 2026-11). */
 const HEADERS = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
-/** What the specification asks for, written in base64. */
-const SHORTEST_SECRET_BYTES = 24;
+/** Either way, as its libraries have it. */
+const TOLERANCE_S = 5 * 60;
 
 export interface Signed {
   readonly caller: Caller;
@@ -32,75 +31,44 @@ export async function admitSigned(
     return { caller: TRUSTED };
   if (missing.length > 0)
     return { refused: refused(`sign the request as Standard Webhooks has it; it lacks ${missing.join(', ')}`) };
-  const id = request.headers['webhook-id'] ?? '';
-  if (!/^[\x21-\x7e]{1,256}$/.test(id) || !/^\d{1,11}$/.test(request.headers['webhook-timestamp'] ?? ''))
+  const [id = '', timestamp = '', signatures = ''] = HEADERS.map((name) => request.headers[name]);
+  if (!/^[\x21-\x7e]{1,256}$/.test(id) || !/^\d{1,11}$/.test(timestamp))
     return { refused: refused('webhook-id is up to 256 characters of ASCII, webhook-timestamp seconds since 1970') };
-  // What is not UTF-8 would be signed with other characters in its place, and several bodies would have one signature.
-  if (decodeUtf8(request.body) === undefined) return { refused: problem(400, 'the body is not UTF-8') };
-  const text = Buffer.from(request.body).toString('utf8');
-
-  const signer = await signerOf(text, request.headers, services);
-  if (signer === 'late')
+  if (Math.abs(services.deps.now() / 1_000 - Number(timestamp)) > TOLERANCE_S)
     return { refused: refused('webhook-timestamp is more than five minutes off; check the clock of the sender') };
+
+  const signer = await signerOf({ id, timestamp, body: request.body }, signatures, services);
   if (signer !== undefined) {
     const admitted = admitClient(signer, scope, services);
     return 'refused' in admitted ? admitted : { id, caller: admitted.caller };
   }
-  await slowDown(services, { address: request.address, tried: request.headers['webhook-signature'] });
+  await slowDown(services, { address: request.address, tried: signatures });
   const detail =
     'no client has a secret that this signature was made with; webhook_secrets of a client in the secret lineage/clients holds them';
   return { refused: refused(detail) };
 }
 
 /** A signature that no secret fits makes the secrets be read again, because its own may be newer than what is remembered. */
-async function signerOf(
-  text: string,
-  headers: Request['headers'],
-  services: Services,
-): Promise<Client | 'late' | undefined> {
-  const found = fitting(await clientsWithSecrets(services), text, headers, services);
+async function signerOf(message: SignedMessage, signatures: string, services: Services): Promise<Client | undefined> {
+  const found = fitting(await clientsWithSecrets(services), message, signatures, services);
   if (found !== undefined || services.secrets.refresh === undefined) return found;
-  return fitting(await clientsWithSecrets(services, { again: true }), text, headers, services);
+  return fitting(await clientsWithSecrets(services, { again: true }), message, signatures, services);
 }
 
 function fitting(
   clients: readonly Client[],
-  text: string,
-  headers: Request['headers'],
+  message: SignedMessage,
+  signatures: string,
   services: Services,
-): Client | 'late' | undefined {
+): Client | undefined {
   for (const client of clients) {
     for (const [at, secret] of (client.webhook_secrets ?? []).entries()) {
-      const fits = verify(secret, text, headers);
-      if (fits === 'yes') return client;
-      if (fits === 'late') return 'late';
-      if (fits === 'unusable')
-        services.log.warn('a webhook secret is not usable', { client: client.name, position: at });
+      const key = webhookKey(secret);
+      if (key === undefined) services.log.warn('a webhook secret is not usable', { client: client.name, position: at });
+      else if (isSignedWith(key, message, signatures)) return client;
     }
   }
   return undefined;
-}
-
-function verify(
-  secret: string,
-  text: string,
-  headers: Readonly<Record<string, string>>,
-): 'yes' | 'no' | 'late' | 'unusable' {
-  const base64 = secret.replace(/^whsec_/, '');
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || Buffer.from(base64, 'base64').length < SHORTEST_SECRET_BYTES)
-    return 'unusable';
-  let webhook: Webhook;
-  try {
-    webhook = new Webhook(base64);
-  } catch {
-    return 'unusable';
-  }
-  try {
-    webhook.verify(text, { ...headers }, { jsonParse: false });
-    return 'yes';
-  } catch (thrown) {
-    return thrown instanceof WebhookVerificationError && /timestamp/.test(thrown.message) ? 'late' : 'no';
-  }
 }
 
 function refused(detail: string): Answer {

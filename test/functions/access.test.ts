@@ -106,7 +106,7 @@ it('reads the secret again for a signature that nothing fits, and no more often 
   const options = { ttlMs: 60_000, refreshEveryMs: 5_000, now: () => state.nowMs };
   const of = { ...services(AWS, undefined), secrets: cachedSecrets(inner, options) };
   const sent = async (key: string) => {
-    const at = new Date();
+    const at = new Date(of.deps.now());
     const headers = {
       'webhook-id': 'msg_1',
       'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
