@@ -277,8 +277,8 @@ export function connected(world: World, inv: Invocation, vendor: Vendor, look: b
           present: ({ spec }) => {
             const pair = String(spec['pair']);
             const what = () => ({ edge: held.edges.has(pair), columns: held.columnEdges(pair) });
-            // What was registered is believed when it is refused to be read back: then nothing could be found wrong here.
-            const known = world.ledger.shadow.get(`unit/${unitOf(name, pair)}`)?.body['registeredAt'] !== undefined;
+            // What was sent is believed when it is refused to be read back: then nothing could be found wrong here.
+            const known = world.ledger.shadow.get(`unit/${unitOf(name, pair)}`)?.body['foreign'] !== undefined;
             return reading(what, !known);
           },
           verify: (calls) => reading(() => calls.map(sightOf)),
