@@ -19,7 +19,10 @@ export function canonicalJson(value: Json): string {
 export function deeperThan(value: Json, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (levels === 0) return true;
-  if (Array.isArray(value)) return value.some((each: Json) => deeperThan(each, levels - 1));
+  if (Array.isArray(value)) {
+    for (const each of value as readonly Json[]) if (deeperThan(each, levels - 1)) return true;
+    return false;
+  }
   const object = value as JsonObject;
   for (const key in object) if (deeperThan(object[key] as Json, levels - 1)) return true;
   return false;

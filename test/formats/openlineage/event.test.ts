@@ -22,6 +22,15 @@ describe('times', () => {
   ])('%s', (text, wanted) => {
     expect(readTime(text)).toBe(wanted);
   });
+
+  const two = (least: number, most: number) =>
+    fc.integer({ min: least, max: most }).map((at) => `${at}`.padStart(2, '0'));
+  const clock = fc.tuple(two(0, 12), two(0, 32), two(0, 25), two(0, 60), two(0, 60));
+  test.prop([clock])('is the same with Z, as most write it, and with any other zone of no offset', (parts) => {
+    const [month, day, hour, minute, second] = parts;
+    const text = `2026-${month}-${day}T${hour}:${minute}:${second}.250`;
+    expect(readTime(`${text}Z`)).toBe(readTime(`${text}+00:00`));
+  });
 });
 
 const lenient = { strict: false };
