@@ -1,9 +1,11 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { Failure } from '../core/failure.ts';
+import { saidInflated } from '../core/gzip.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { IntakeMessage } from '../queue/queue.ts';
 import type { Services } from '../wiring.ts';
+import { inLargeTurn } from './large-turn.ts';
 
 const zip = promisify(gzip);
 const unzip = promisify(gunzip);
@@ -73,17 +75,24 @@ function asciiLength(event: JsonObject): number {
   return length;
 }
 
-/** The events of a message; undefined when they have been taken in before and are gone. */
-export async function loadEvents(
+/**
+ * Hands the events of a message to `use`; does nothing when they have been taken in before and are gone. Events that are too large for a
+ * message wait for their turn (`inLargeTurn`).
+ */
+export async function withEvents(
   message: IntakeMessage & { readonly kind: 'events' },
-  { deps }: Services,
-): Promise<readonly JsonObject[] | undefined> {
-  if ('events' in message) return message.events;
-  const object = await deps.manifests.get(message.ref, { maxBytes: INBOX_BYTES });
-  if (!object) return undefined;
-  const events: unknown = JSON.parse((await unzip(object.bytes)).toString('utf8'));
-  if (!Array.isArray(events)) throw new Failure('invalid', `${message.ref} holds no events`);
-  return events as readonly JsonObject[];
+  services: Services,
+  use: (events: readonly JsonObject[]) => Promise<void>,
+): Promise<void> {
+  if ('events' in message) return use(message.events);
+  const object = await services.deps.manifests.get(message.ref, { maxBytes: INBOX_BYTES });
+  if (!object) return;
+  const { bytes } = object;
+  await inLargeTurn(saidInflated(bytes), services, async () => {
+    const events: unknown = JSON.parse((await unzip(bytes)).toString('utf8'));
+    if (!Array.isArray(events)) throw new Failure('invalid', `${message.ref} holds no events`);
+    await use(events as readonly JsonObject[]);
+  });
 }
 
 export async function forgetEvents(

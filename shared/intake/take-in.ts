@@ -19,7 +19,7 @@ import { notAhead } from '../formats/openlineage/time.ts';
 import type { IntakeMessage } from '../queue/queue.ts';
 import type { Services } from '../wiring.ts';
 import { archive, archiveLarge } from './archive.ts';
-import { forgetEvents, loadEvents } from './inbox.ts';
+import { forgetEvents, withEvents } from './inbox.ts';
 import { liveAndDie } from './lives.ts';
 import { letExpire, letStay, mergeStored } from './stored.ts';
 import {
@@ -36,12 +36,12 @@ import {
 /** Merges the events of a message into what is known, and has what they change published. Idempotent; safe to run side by side. */
 export async function takeIn(message: EventsMessage, services: Services): Promise<void> {
   const { log } = services;
-  const raw = await loadEvents(message, services);
-  if (!raw) return;
-  await Promise.all([keep(message, raw, services), takeAll(message, raw, services)]);
-  await forgetEvents(message, services).catch((thrown: unknown) =>
-    log.warn('an object in the inbox was not removed', { reason: asFailure(thrown).message }),
-  );
+  await withEvents(message, services, async (raw) => {
+    await Promise.all([keep(message, raw, services), takeAll(message, raw, services)]);
+    await forgetEvents(message, services).catch((thrown: unknown) =>
+      log.warn('an object in the inbox was not removed', { reason: asFailure(thrown).message }),
+    );
+  });
 }
 
 type EventsMessage = IntakeMessage & { readonly kind: 'events' };

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { saidInflated } from '../core/gzip.ts';
 import { decodeUtf8 } from '../core/utf8.ts';
 import type { Answer } from './http.ts';
 import { problem } from './problem.ts';
@@ -50,7 +51,7 @@ async function unzipped(
   room: Room,
 ): Promise<Uint8Array | Exclude<Inflated, { readonly text: string }>> {
   const most = Math.min(INFLATED_BYTES, MOST_PER_BYTE * body.byteLength);
-  for (const bytes of new Set([Math.min(said(body), most), most])) {
+  for (const bytes of new Set([Math.min(saidInflated(body), most), most])) {
     if (!room.inflate(bytes)) return 'no room';
     try {
       const inflated = await unzip(body, { maxOutputLength: bytes, chunkSize: Math.max(SMALLEST_CHUNK, bytes + 1) });
@@ -67,12 +68,4 @@ async function unzipped(
       `the body inflates to more than ${INFLATED_BYTES} bytes; send the events one by one, or leave large facets out`,
     ),
   };
-}
-
-/** Its last four bytes (RFC 1952, ISIZE), true of what was written in one go. */
-function said(body: Uint8Array): number {
-  const { buffer, byteOffset, byteLength } = body;
-  return byteLength < 18
-    ? 1
-    : Math.max(1, new DataView(buffer, byteOffset, byteLength).getUint32(byteLength - 4, true));
 }
