@@ -2,7 +2,7 @@
 import { rootCertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import Agent from 'undici/lib/dispatcher/agent.js';
-import { Failure } from '../core/failure.ts';
+import { Failure, type FailureDetails } from '../core/failure.ts';
 
 /** One HTTP exchange with a vendor. The only home of undici. */
 export interface HttpRequest {
@@ -46,7 +46,9 @@ export interface TransportOptions {
   readonly now?: () => number;
 }
 
-/** A larger answer is cut off: no vendor answer comes near it. */
+/** `code` of the failure when an answer was cut off. */
+export const ANSWER_TOO_LARGE = 'answer-too-large';
+/** A larger answer is cut off: it would take more memory than a function has for it. */
 const MAX_ANSWER_BYTES = 10 * 1024 * 1024;
 /** Servers and gateways keep idle connections for several seconds at least. */
 const FRESH_MS = 1_000;
@@ -112,10 +114,12 @@ function exchange(agent: Agent, request: HttpRequest, waitMs: number): Promise<H
       request.signal?.removeEventListener('abort', stop);
       settle();
     };
-    const fail = (reason: string, cause?: unknown) =>
-      finish(() => reject(controller === undefined ? neverSent(url, reason, cause) : unanswered(url, reason, cause)));
-    const end = (reason: string) => {
-      fail(reason);
+    const fail = (reason: string, details: FailureDetails = {}) =>
+      finish(() =>
+        reject(controller === undefined ? neverSent(url, reason, details) : unanswered(url, reason, details)),
+      );
+    const end = (reason: string, details: FailureDetails = {}) => {
+      fail(reason, details);
       controller?.abort(new Error(reason));
     };
     const stop = () => end('the call was cancelled');
@@ -145,32 +149,40 @@ function exchange(agent: Agent, request: HttpRequest, waitMs: number): Promise<H
         },
         onResponseData(_controller, chunk) {
           size += chunk.length;
-          if (size > MAX_ANSWER_BYTES) return end(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`);
+          if (size > MAX_ANSWER_BYTES) {
+            return end(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`, { code: ANSWER_TOO_LARGE });
+          }
           chunks.push(chunk);
         },
         onResponseEnd() {
           finish(() => resolve({ status, headers, body: Buffer.concat(chunks) }));
         },
         onResponseError(_controller, error) {
-          fail(codeOf(error), error);
+          const code = codeOf(error);
+          if (code === 'UND_ERR_INVALID_ARG') finish(() => reject(unwritable(url, error)));
+          else fail(code, { cause: error });
         },
       },
     );
   });
 }
 
-function neverSent(url: URL, reason: string, cause: unknown): Failure {
+function neverSent(url: URL, reason: string, details: FailureDetails): Failure {
   return new Failure(
     'unavailable',
     `Nothing was sent to ${url.host}: ${reason}. Check "endpoint" in the target's secret, the network, DNS and proxy on the way there, and "ca_pem" if the host has a private certificate.`,
-    { maybeApplied: false, cause },
+    { ...details, maybeApplied: false },
   );
 }
 
-function unanswered(url: URL, reason: string, cause: unknown): Failure {
-  return new Failure('unknown-outcome', `${url.host} was sent the call and gave no whole answer: ${reason}.`, {
-    cause,
-  });
+function unanswered(url: URL, reason: string, details: FailureDetails): Failure {
+  return new Failure('unknown-outcome', `${url.host} was sent the call and gave no whole answer: ${reason}.`, details);
+}
+
+/** Trying again would not help: a value has characters that HTTP has no place for. */
+function unwritable(url: URL, error: Error): Failure {
+  const message = `Nothing was sent to ${url.host}: the call cannot be written as HTTP (${error.message}). Look for blanks, line ends and other characters than ASCII in the target's secret and the manifest's options.`;
+  return new Failure('invalid', message, { maybeApplied: false, cause: error });
 }
 
 /** The error's code where it has one (ECONNREFUSED, UND_ERR_SOCKET, …): messages differ between systems. */

@@ -22,15 +22,17 @@ export interface Seen {
   readonly body: Buffer;
 }
 
-/** A server on loopback that answers as scripted, the last answer for ever, and remembers what it was asked. */
+/** A server on loopback that answers as scripted (the last answer for ever), or as a function says, and remembers what it was asked. */
 export async function loopback() {
   let script: Scripted[] = [];
+  let scripted: ((seen: Seen) => Scripted) | undefined;
   const seen: Seen[] = [];
   const server = http.createServer(async (request, response) => {
     const body = Buffer.concat(await request.toArray());
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
-    seen.push({ method: request.method ?? '', target: request.url ?? '', headers, body });
-    const answer = script.length > 1 ? script.shift() : script[0];
+    const asked = { method: request.method ?? '', target: request.url ?? '', headers, body };
+    seen.push(asked);
+    const answer = scripted?.(asked) ?? (script.length > 1 ? script.shift() : script[0]);
     if (answer === undefined || answer.hang) return;
     if (answer.reset) return request.socket.destroy();
     response.writeHead(answer.status ?? 200, answer.headers);
@@ -42,6 +44,11 @@ export async function loopback() {
     seen,
     answers: (...answers: Scripted[]) => {
       script = answers;
+      scripted = undefined;
+      seen.length = 0;
+    },
+    answersWith: (answer: (seen: Seen) => Scripted) => {
+      scripted = answer;
       seen.length = 0;
     },
     close: () => {

@@ -3,7 +3,7 @@ import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createTransport, type HttpRequest } from '../../shared/http/transport.ts';
+import { ANSWER_TOO_LARGE, createTransport, type HttpRequest } from '../../shared/http/transport.ts';
 import { CERTIFICATE, PRIVATE_KEY } from './certificate.ts';
 
 const open: { close(): unknown }[] = [];
@@ -196,8 +196,13 @@ describe('transport', () => {
         response.end(Buffer.alloc(10 * 1024 * 1024 + 1));
       }),
     );
-    await expect(transport().send(get(url))).rejects.toMatchObject(maybeSent);
+    await expect(transport().send(get(url))).rejects.toMatchObject({ ...maybeSent, code: ANSWER_TOO_LARGE });
     await expect(transport().send(get(url))).rejects.toThrow(/larger than/);
+  });
+  it('does not try what cannot be written as HTTP', async () => {
+    const url = await listening(http.createServer((_, response) => response.end()));
+    const sending = transport().send(get(url, { headers: { workspace: 'ws\n1' } }));
+    await expect(sending).rejects.toMatchObject({ kind: 'invalid', maybeApplied: false, retryable: false });
   });
 
   describe('over TLS', () => {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { JsonObject } from '../../core/json.ts';
+import { headerText } from '../header-text.ts';
 
 const name = z.string().min(1);
 
@@ -15,7 +16,7 @@ export const datasetBlock = z.strictObject({
 export const entryBlock = z.strictObject({
   jobId: name.describe('Sent as it is; default: made from what the unit is').optional(),
   nodeName: name.describe('Name of the job node; default: the job, else the output table').optional(),
-  workspaceId: name.describe("Default: the secret's workspace_id").optional(),
+  workspaceId: headerText().describe("Default: the secret's workspace_id").optional(),
   connectionId: name.optional(),
   connectionName: name.describe('Data connection of the tables, e.g. dli_test').optional(),
   clusterId: name.optional(),

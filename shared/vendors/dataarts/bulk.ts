@@ -1,13 +1,13 @@
 import * as z from 'zod';
-import { Failure } from '../../core/failure.ts';
+import { asFailure, Failure } from '../../core/failure.ts';
 import { attempts } from '../../http/retry.ts';
-import type { HttpAnswer } from '../../http/transport.ts';
+import { ANSWER_TOO_LARGE, type HttpAnswer } from '../../http/transport.ts';
 import type { QueryPair } from '../../signing/canonical.ts';
 import type { CallOptions, VendorIo } from '../vendor.ts';
 import { parseAnswer } from '../vendor-text.ts';
 
 /** ShowLineageBulk pages hold up to this many job nodes (Huawei, "ShowLineageBulk", read 2026-11). */
-const PAGE = 100;
+const MOST_NODES = 100;
 const MAX_ATTEMPTS = 3;
 
 const pageSchema = z.lazy(() =>
@@ -30,13 +30,19 @@ const pageSchema = z.lazy(() =>
 );
 export type BulkRow = z.output<typeof pageSchema>['data'][number];
 
-/** Asks for one page; gives the answer as it came. */
-export type AskPage = (query: readonly QueryPair[], options: CallOptions) => Promise<HttpAnswer>;
+/** A page as it came, and what no message about it may quote. */
+export interface AskedPage {
+  readonly answer: HttpAnswer;
+  readonly secrets: readonly (string | undefined)[];
+}
+
+/** Asks for one page. */
+export type AskPage = (query: readonly QueryPair[], options: CallOptions) => Promise<AskedPage>;
 
 /** What reading needs from outside. */
 export interface BulkReading {
   readonly ask: AskPage;
-  failure(answer: HttpAnswer): Failure;
+  failure(asked: AskedPage): Failure;
   readonly io: Pick<VendorIo, 'now' | 'sleep' | 'random' | 'permit' | 'failed'>;
 }
 
@@ -47,8 +53,15 @@ export async function readBulk(
 ): Promise<ReadonlyMap<string, readonly BulkRow[]>> {
   const rows = new Map<string, BulkRow[]>();
   let total: number | undefined;
-  for (let offset = 0; total === undefined || offset < total; offset += PAGE) {
+  let limit = MOST_NODES;
+  for (let offset = 0; total === undefined || offset < total; ) {
     const page = await readPage(offset);
+    // Each node comes with all its pairs of tables: a page of large ones may be more than is read of an answer.
+    if (page === 'too large') {
+      limit = Math.ceil(limit / 4);
+      continue;
+    }
+    offset += limit;
     if (total !== undefined && page.total !== total) throw changed();
     total = page.total;
     for (const row of page.data) {
@@ -60,18 +73,23 @@ export async function readBulk(
   if (rows.size !== total) throw changed();
   return rows;
 
-  async function readPage(offset: number) {
+  async function readPage(offset: number): Promise<z.output<typeof pageSchema> | 'too large'> {
     const { value } = await attempts(
       async () => {
         await io.permit(options.deadlineMs, options.lane);
-        const answer = await ask(
+        const asked = await ask(
           [
             ['offset', String(offset)],
-            ['limit', String(PAGE)],
+            ['limit', String(limit)],
           ],
           options,
-        );
-        if (answer.status !== 200) throw failure(answer);
+        ).catch((thrown: unknown) => {
+          if (limit > 1 && asFailure(thrown).code === ANSWER_TOO_LARGE) return undefined;
+          throw thrown;
+        });
+        if (asked === undefined) return 'too large';
+        const { answer } = asked;
+        if (answer.status !== 200) throw failure(asked);
         const parsed = pageSchema.safeParse(parseAnswer(answer.body));
         if (!parsed.success)
           throw new Failure(

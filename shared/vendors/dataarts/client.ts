@@ -1,11 +1,11 @@
-import { Failure } from '../../core/failure.ts';
+import { asFailure, Failure } from '../../core/failure.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { attempts } from '../../http/retry.ts';
 import type { HttpAnswer } from '../../http/transport.ts';
 import type { SignableRequest } from '../../signing/canonical.ts';
 import type { Receipt, VendorClient, VendorIo } from '../vendor.ts';
 import { parseAnswer, vendorText } from '../vendor-text.ts';
-import { type AskPage, type BulkReading, readBulk } from './bulk.ts';
+import { type AskedPage, type AskPage, type BulkReading, readBulk } from './bulk.ts';
 import { failureOf } from './failures.ts';
 import { lineageOf } from './lineage.ts';
 import { locateNodes, verifyNodes } from './locate.ts';
@@ -31,6 +31,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
     probe: (options) => probe(secret, signIn, io, options),
     ...(secret.instance_id === undefined ? {} : bulkVerbs(reading(secret.instance_id))),
     register: async (call, options) => {
+      const { workspaceId } = nodeOf(call);
       const body = new TextEncoder().encode(JSON.stringify(lineageInfo(call)));
       const request: SignableRequest = {
         method: 'POST' as const,
@@ -40,7 +41,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
         headers: {
           'content-type': 'application/json',
           accept: 'application/json',
-          workspace: nodeOf(call).workspaceId,
+          workspace: workspaceId,
           'x-project-id': secret.project_id,
         },
         body,
@@ -63,7 +64,11 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
         async () => {
           await io.permit(options.deadlineMs - LEAST_MS, options.lane);
           const { answer, secrets } = await signIn.send(request, send, options);
-          return receiptOf(answer, secrets, io.now(), signIn.kind);
+          try {
+            return receiptOf(answer, secrets, io.now(), signIn.kind);
+          } catch (thrown) {
+            throw workspaceId === secret.workspace_id ? thrown : ofWorkspace(asFailure(thrown), workspaceId);
+          }
         },
         {
           max: MAX_ATTEMPTS,
@@ -93,15 +98,12 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
         body: new Uint8Array(),
       };
       const url = `${protocol}//${host}${bulk}?${query.map(([name, value]) => `${name}=${value}`).join('&')}`;
-      const { answer } = await signIn.send(
-        request,
-        (headers) => io.transport.send({ method: 'GET', url, headers, deadlineMs: options.deadlineMs }),
-        options,
-      );
-      return answer;
+      const get = (headers: Readonly<Record<string, string>>) =>
+        io.transport.send({ method: 'GET', url, headers, deadlineMs: options.deadlineMs });
+      return signIn.send(request, get, options);
     };
-    const failure = (answer: HttpAnswer) => {
-      const failed = failureOf('ShowLineageBulk', answer, [secret.sk, secret.iam_password], io.now(), signIn.kind);
+    const failure = ({ answer, secrets }: AskedPage) => {
+      const failed = failureOf('ShowLineageBulk', answer, secrets, io.now(), signIn.kind);
       return answer.status === 403 && failed.kind === 'denied' ? notForUs(failed) : failed;
     };
     return { ask, failure, io };
@@ -109,10 +111,22 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
 }
 
 /** Reading has a right of its own: without it lineage cannot be read here, and is registered all the same. */
-function notForUs({ message, status, code, requestId }: Failure): Failure {
-  return new Failure('missing', `${message} Registering goes on without reading.`, {
+const notForUs = (failure: Failure): Failure => missing(failure, 'Registering goes on without reading.');
+
+/**
+ * A refusal by the service, not the gateway, of an entry that names a workspace of its own: roles are given by workspace (Huawei,
+ * "Permissions", read 2026-11), so it says nothing of the account.
+ */
+function ofWorkspace(failure: Failure, workspaceId: string): Failure {
+  if (failure.status !== 403 || failure.code?.startsWith('APIGW.') !== false) return failure;
+  return missing(failure, `The entry names workspace ${workspaceId}, which is not the secret's.`);
+}
+
+function missing({ message, status, code, words, requestId }: Failure, more: string): Failure {
+  return new Failure('missing', `${message} ${more}`, {
     ...(status === undefined ? {} : { status }),
     ...(code === undefined ? {} : { code }),
+    ...(words === undefined ? {} : { words }),
     ...(requestId === undefined ? {} : { requestId }),
   });
 }

@@ -1,6 +1,7 @@
 import { Failure } from '../../core/failure.ts';
 import type { SignableRequest } from '../../signing/canonical.ts';
 import type { CallOptions, VendorIo } from '../vendor.ts';
+import { parseAnswer } from '../vendor-text.ts';
 import { failureOf } from './failures.ts';
 import { endpointOf, type Secret } from './secret.ts';
 import type { SignIn } from './sign-in.ts';
@@ -26,7 +27,12 @@ export async function probe(secret: Secret, signIn: SignIn, io: VendorIo, option
   const send = (headers: Readonly<Record<string, string>>) =>
     io.transport.send({ method: 'GET', url: `${protocol}//${host}${path}`, headers, deadlineMs: options.deadlineMs });
   const { answer, secrets } = await signIn.send(request, send, options);
-  if (answer.status === 200) return;
+  if (answer.status === 200) {
+    const parsed = parseAnswer(answer.body);
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return;
+    const message = `${host} answered ShowLineage with something else than lineage, so it is not DataArts. Check "endpoint" in the target's secret, and what stands before it.`;
+    throw new Failure('unavailable', message, { maybeApplied: false, status: answer.status });
+  }
   const failure = failureOf('ShowLineage', answer, secrets, io.now(), signIn.kind);
   // The gateway's own codes say that the address or the key is wrong; any other that there is no such entity.
   const known = failure.kind === 'missing' && failure.code !== undefined && !failure.code.startsWith('APIGW.');

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ENDPOINT_RULE, type Endpoint, parseEndpoint } from '../endpoint.ts';
+import { headerText } from '../header-text.ts';
 import { secretReader, unusable } from '../secret.ts';
 
 const text = z.string().min(1);
@@ -10,12 +11,12 @@ export const secretSchema = z.lazy(() =>
     .strictObject({
       region: text.exactOptional(),
       endpoint: text.exactOptional(),
-      project_id: text,
-      workspace_id: text,
-      instance_id: text.describe('Data Map calls only').exactOptional(),
-      ak: text.exactOptional(),
+      project_id: headerText(),
+      workspace_id: headerText(),
+      instance_id: headerText().describe('Data Map calls only').exactOptional(),
+      ak: headerText().exactOptional(),
       sk: text.exactOptional(),
-      security_token: text.exactOptional(),
+      security_token: headerText().exactOptional(),
       iam_user: text.exactOptional(),
       iam_password: text.exactOptional(),
       domain_name: text.exactOptional(),
