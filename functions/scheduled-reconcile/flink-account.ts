@@ -6,9 +6,18 @@ import type { Flows } from '../../shared/formats/flink/flows.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { declareDeployment, type Reader, readFlows } from './flink-deployment.ts';
 import { type Deployment, deployments, namespacesOf } from './flink-list.ts';
-import { beginScan, endScan, readSourced, type Scan, type ScanEnd, writeSourced } from './flink-scan.ts';
+import { beginScan, endScan, readSourced, type Scan, type ScanEnd, scanIn, writeSourced } from './flink-scan.ts';
 import type { SourceTally } from './flink-source.ts';
-import { endedWords, endOf, failedWords, manyWords, type Whose, whoseOf } from './flink-trouble.ts';
+import {
+  endedWords,
+  endOf,
+  failedWords,
+  manyWords,
+  unlistedWords,
+  type Whose,
+  whoseList,
+  whoseOf,
+} from './flink-trouble.ts';
 import { withdrawAbsent } from './flink-withdraw.ts';
 
 interface Reading {
@@ -24,6 +33,8 @@ interface Reading {
 interface Ended {
   readonly how: ScanEnd;
   readonly why?: string;
+  /** Namespaces whose list failed. */
+  readonly unlisted?: readonly string[];
 }
 
 const AT_ONCE = 4;
@@ -51,30 +62,47 @@ export async function readAccount(
     tally.problems.push({ target: target.name, message: 'another pass is reading it; nothing was done' });
     return true;
   }
-  const { how, why } = await readAll({ target, reader, scan, tally, services, deadlineMs }).catch(
+  const {
+    how,
+    why,
+    unlisted = [],
+  } = await readAll({ target, reader, scan, tally, services, deadlineMs }).catch(
     (thrown: unknown): Ended => ended('ours', asFailure(thrown)),
   );
   if (why !== undefined) tally.problems.unshift({ target: target.name, message: why });
-  if (how !== 'complete') tally.complete = false;
+  if (how !== 'complete' || unlisted.length > 0) tally.complete = false;
   if (how === 'anew') services.log.warn('reading Flink ended', { target: target.name, reason: why ?? '' });
-  await endScan(scan, how, deps);
+  await endScan(scan, how, deps, unlisted);
   return how !== 'anew';
 }
 
-/** Lists, reads, withdraws. What it throws is our own trouble. */
+/**
+ * Lists, reads, withdraws. A namespace that cannot be listed is told by its name and left as it is, the others are read; when none
+ * can be listed, or the trouble is the account's, that ends the pass. What it throws is our own trouble.
+ */
 async function readAll(reading: Reading): Promise<Ended> {
   const { target, reader, scan, tally, services, deadlineMs } = reading;
   const { deps, settings } = services;
   const namespaces = namespacesOf(target, settings.flinkSource);
-  const found = await deployments(target, reader, namespaces, settings.flinkSource, deadlineMs).catch(asFailure);
-  if (found instanceof Failure) {
-    const whose = whoseOf(found, deps.now(), deadlineMs);
-    return ended(whose === 'no time' ? whose : 'the account', found);
+  const found = new Map<string, Deployment>();
+  const unlisted: string[] = [];
+  for (const namespace of namespaces) {
+    const listed = await deployments(target, reader, [namespace], settings.flinkSource, deadlineMs).catch(asFailure);
+    if (listed instanceof Failure) {
+      const whose = whoseList(listed, deps.now(), deadlineMs);
+      if (whose !== 'its own') return { ...ended(whose, listed), unlisted };
+      unlisted.push(namespace);
+      if (unlisted.length === namespaces.length) return ended('the account', listed);
+      tally.problems.unshift({ target: target.name, message: unlistedWords(namespace, listed) });
+    } else for (const [owner, each] of listed) found.set(owner, each);
   }
-  const { how, why } = await readDeployments(found, reading);
-  if (how !== 'complete') return { how, ...(why === undefined ? {} : { why }) };
-  for (const namespace of namespaces) await withdrawAbsent(target, namespace, found, scan, tally, services);
-  return { how };
+  const read = await readDeployments(found, reading);
+  if (read.how === 'complete') {
+    for (const namespace of namespaces.filter((each) => !unlisted.includes(each))) {
+      await withdrawAbsent(target, namespace, found, scanIn(scan, namespace), tally, services);
+    }
+  }
+  return { ...read, unlisted };
 }
 
 /**
@@ -120,7 +148,8 @@ async function readDeployments(found: ReadonlyMap<string, Deployment>, reading: 
     let flows: Flows | undefined;
     try {
       flows = await readFlows(deployment, reader, settings.flinkSource.temporary, deadlineMs);
-      const next = await declareDeployment(deployment, flows, before?.sourced, { scan, tally, services });
+      const own = scanIn(scan, deployment.namespace);
+      const next = await declareDeployment(deployment, flows, before?.sourced, { scan: own, tally, services });
       const written = await writeSourced(next, before?.row, deps);
       refusals = 0;
       return written;

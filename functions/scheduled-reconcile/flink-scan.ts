@@ -15,6 +15,8 @@ interface ScanState {
   readonly number: number;
   /** The first scan after which nothing has failed; only from there on scans count as consecutive. */
   readonly unbroken: number;
+  /** The same for namespaces whose list failed while others were read. */
+  readonly broken?: readonly { readonly namespace: string; readonly unbroken: number }[];
   readonly lease?: { readonly token: string; readonly until: number };
 }
 
@@ -62,14 +64,20 @@ export async function beginScan(
   if (known?.lease && deps.alive(known.lease)) return undefined;
   const same = known?.account === target.account && known.filter === filter;
   const number = same ? known.number : (known?.number ?? 0) + 1;
-  const state = { account: target.account, filter, number, unbroken: same ? known.unbroken : number };
+  const broken = same && known.broken !== undefined ? { broken: known.broken } : {};
+  const state = { account: target.account, filter, number, unbroken: same ? known.unbroken : number, ...broken };
   const lease = { token: deps.id(), until: deadlineMs + 2 * clockSkewMs + ledgerTimeoutMs };
   const row = rowOf(target.name, { ...state, lease }, deps);
   return (await commit(deps.ledger, row, stored?.rev ?? null)) ? { ...state, target: target.name, row } : undefined;
 }
 
-/** Lets go of a scan: complete, to be continued, broken off by a failure, or given up. */
-export async function endScan(scan: Scan, how: ScanEnd, deps: ConvergeDeps): Promise<void> {
+/** Lets go of a scan: complete, to be continued, broken off by a failure, or given up. `unlisted` are namespaces that count as broken off. */
+export async function endScan(
+  scan: Scan,
+  how: ScanEnd,
+  deps: ConvergeDeps,
+  unlisted: readonly string[] = [],
+): Promise<void> {
   const { account, filter } = scan;
   const number = how === 'complete' || how === 'anew' ? scan.number + 1 : scan.number;
   const next: ScanState = {
@@ -77,8 +85,18 @@ export async function endScan(scan: Scan, how: ScanEnd, deps: ConvergeDeps): Pro
     filter,
     number,
     unbroken: how === 'failed' || how === 'anew' ? number : scan.unbroken,
+    broken: [
+      ...(scan.broken ?? []).filter(({ namespace }) => !unlisted.includes(namespace)),
+      ...unlisted.map((namespace) => ({ namespace, unbroken: number })),
+    ],
   };
   await commit(deps.ledger, rowOf(scan.target, next, deps), scan.row.rev);
+}
+
+/** The scan as it counts for a namespace. */
+export function scanIn(scan: Scan, namespace: string): Scan {
+  const own = scan.broken?.find((each) => each.namespace === namespace)?.unbroken ?? 0;
+  return { ...scan, unbroken: Math.max(scan.unbroken, own) };
 }
 
 /** Whether something last seen in scan `seen` is missing from two consecutive complete scans, this one being complete. */

@@ -12,6 +12,17 @@ export function whoseOf(failure: Failure, now: number, deadlineMs: number): Excl
   return refused || neverSent(failure) ? 'the account' : 'its own';
 }
 
+/** The same for the list of a namespace: answers that say no to it say nothing of others. */
+export function whoseList(failure: Failure, now: number, deadlineMs: number): Exclude<Whose, 'ours'> {
+  const whose = whoseOf(failure, now, deadlineMs);
+  return whose === 'the account' && failure.kind === 'denied' && failure.status !== undefined ? 'its own' : whose;
+}
+
+/** What people are told of a namespace whose list failed while others were read. */
+export function unlistedWords(namespace: string, { message }: Failure): string {
+  return `namespace ${JSON.stringify(namespace)} could not be listed, so nothing of it is read or withdrawn: ${message}`;
+}
+
 /** How a scan ends at such a failure. */
 export function endOf(whose: Exclude<Whose, 'its own'>): ScanEnd {
   if (whose === 'ours') return 'anew';

@@ -26,6 +26,9 @@ const MISSING_SCOPE: Refusal = {
   code: 'NoPermission',
   message: 'You are not authorized to do this action: the client has no scope fetch.',
 };
+/** Alibaba, public error codes, read 2026-11: flow control is 400, not 429. */
+const THROTTLED = { status: 400, code: 'Throttling' };
+const UNAVAILABLE = { status: 503, code: 'ServiceUnavailable' };
 /** Pieces of an answer; what is larger must be asked for in parts. */
 const MOST = 1_000;
 /** Datasets from which a walk goes on beyond a job. */
@@ -62,7 +65,8 @@ export async function flink(request: Request, services: Services): Promise<Answe
     }
     if (!(thrown instanceof Failure)) services.log.error('request failed', { reason: String(thrown) });
     const message = thrown instanceof Failure ? thrown.message : 'An unexpected error; the log has it.';
-    return refused({ status: 503, code: 'ServiceUnavailable', message }, request, id);
+    const throttled = thrown instanceof Failure && thrown.kind === 'throttled';
+    return refused({ ...(throttled ? THROTTLED : UNAVAILABLE), message }, request, id);
   }
 }
 

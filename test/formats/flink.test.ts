@@ -4,6 +4,8 @@ import { parseManifest } from '../../shared/core/manifest.ts';
 import { lacks, manifestText, readManifest, united } from '../../shared/formats/flink/declaration.ts';
 import { type Flow, flowsOf } from '../../shared/formats/flink/flows.ts';
 import { blocks } from '../../shared/vendors/blocks.ts';
+import { readLineage } from '../../shared/vendors/flink/reading.ts';
+import { lineageInfoSchema } from '../../shared/vendors/flink/wire.ts';
 import type { VendorLineage } from '../../shared/vendors/vendor.ts';
 
 type Edge = readonly [from: string, to: string, columns?: readonly string[], jobs?: readonly string[]];
@@ -102,6 +104,60 @@ describe('flows of a job', () => {
     ]);
     expect(shown(flows).map(([pair]) => pair)).toEqual(['a b', 'c d']);
     expect(unnamed).toEqual(['?']);
+  });
+});
+
+describe('flows of two jobs between the same tables', () => {
+  const node = (id: string) => ({
+    id: `n${id}`,
+    tables: [
+      {
+        id,
+        tableName: id,
+        columns: ['x', 'y'].map((column) => ({ id: `${id}.${column}`, columnName: column })),
+      },
+    ],
+  });
+  const read = (
+    nodes: readonly object[],
+    relations: readonly (readonly [from: string, to: string, job?: string])[],
+  ) => {
+    const edges = relations.map(([source, destination, jobId]) => ({ source, destination, jobId }));
+    const info = lineageInfoSchema.parse({
+      nodes,
+      edges: {
+        tableLineage: edges.filter(({ source }) => !source.includes('.')),
+        columnLineage: edges.filter(({ source }) => source.includes('.')),
+      },
+    });
+    return readLineage([{ info, requestId: 'R' }]);
+  };
+
+  it('keep to the columns of each', () => {
+    const found = read(
+      [node('a'), node('b')],
+      [
+        ['a', 'b', 'j'],
+        ['a', 'b', 'k'],
+        ['a.x', 'b.x', 'j'],
+        ['a.y', 'b.y', 'k'],
+        ['a.x', 'b.y'],
+      ],
+    );
+    const of = (job: string) => shown(flowsOf(found, job, 'contract').flows);
+    expect([of('j'), of('k')]).toEqual([[['a b', 'x>x,x>y']], [['a b', 'x>y,y>y']]]);
+  });
+
+  it('do so through temporary tables', () => {
+    const found = read(
+      [node('a'), { ...node('tmp'), isTemporary: true }, node('b')],
+      [
+        ['a.x', 'tmp.x', 'j'],
+        ['tmp.x', 'b.x', 'j'],
+        ['tmp.x', 'b.y', 'k'],
+      ],
+    );
+    expect(shown(flowsOf(found, 'j', 'contract').flows)).toEqual([['a b', 'x>x']]);
   });
 });
 

@@ -306,12 +306,17 @@ describe('the lists', () => {
     const list = (query: string) => call('ListJobs', `${namespace}/jobs?${query}`);
     expect((await list('')).body.Code).toBe('MissingDeploymentId');
     const ids = async (query: string) => pluck((await list(query)).body.data, 'jobId');
-    expect(await ids('deploymentId=d0')).toEqual(['idle', JOB]);
-    expect(await ids('deploymentId=d0&pageSize=1&pageIndex=2')).toEqual([JOB]);
+    expect(await ids('deploymentId=d0')).toEqual([JOB, 'idle']);
+    expect(await ids('deploymentId=d0&sortName=gmt_create')).toEqual([JOB, 'idle']);
+    expect(await ids('deploymentId=d0&sortName=gmt_create&sortOrder=DESC')).toEqual(['idle', JOB]);
+    expect(await ids('deploymentId=d0&sortName=job_id&sortOrder=DESC')).toEqual(['idle', JOB]);
+    expect(await ids('deploymentId=d0&pageSize=1&pageIndex=2')).toEqual(['idle']);
     expect(await ids('deploymentId=d0&sortName=status&sortOrder=ASC')).toEqual(['idle', JOB]);
     expect(await ids('deploymentId=d1')).toEqual([]);
     expect(at((await list('deploymentId=d0')).body, 'data', 0)).toMatchObject({ deploymentName: 'deployment 0' });
-    expect((await list('deploymentId=d0&sortOrder=UP')).status).toBe(400);
+    for (const wrong of ['sortOrder=UP', 'sortOrder=desc', 'sortName=startTime', 'sortName=']) {
+      expect((await list(`deploymentId=d0&${wrong}`)).status).toBe(400);
+    }
   });
 
   test('an unknown namespace fails inside HTTP 200', async () => {

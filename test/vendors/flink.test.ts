@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startFlink } from '../../local/simulators/flink/index.ts';
 import type { Simulator } from '../../local/simulators/simulator.ts';
 import { parseManifest } from '../../shared/core/manifest.ts';
@@ -17,7 +17,7 @@ import type {
 } from '../../shared/vendors/vendor.ts';
 import { sandbox } from '../simulators/callers.ts';
 import { mappingInput } from './entries.ts';
-import { FLINK_SECRET, loopback, surroundings } from './loopback.ts';
+import { FLINK_SECRET, surroundings } from './loopback.ts';
 
 const SEED = JSON.parse(readFileSync('events/flink-seed.json', 'utf8'));
 const CLEAN_JOB = '664cc64d-5dea-4ad3-9ee4-8432a8740001';
@@ -56,6 +56,8 @@ describe('the vendor', () => {
     [{ region: 'r', workspace: '' }, /workspace/],
     [{ region: 'r.evil' }, /region/],
     [{ endpoint: 'http://vvp.example' }, /endpoint: must be/],
+    [{ region: 'r', namespace: '.' }, /namespace: a namespace is a name, not "\." or "\.\."/],
+    [{ region: 'r', namespace: '..' }, /namespace: a namespace/],
     [{ region: 'r', op_tenant_id: 1 }, /op_tenant_id/],
   ])('refuses %j and shows no value', (change, expected) => {
     expect(() => flink.account({ ...FLINK_SECRET, ...change })).toThrow(expected);
@@ -180,6 +182,16 @@ describe('against the simulator', () => {
     });
     expect((await listed())[0]?.jobs).toEqual(['first']);
   });
+  it('takes the latest of more jobs than are looked at', async () => {
+    const jobs = Array.from({ length: 1_050 }, (_, at) => ({
+      jobId: `old${at}`,
+      deploymentId: 'd1',
+      status: 'FINISHED',
+      startTime: at,
+    }));
+    await sandbox(simulator.url, 'PUT', 'seed', { deployments: [{ deploymentId: 'd1', name: 'one' }], jobs });
+    expect((await listed())[0]?.jobs).toEqual(['old1049']);
+  });
   it.each([
     ['upstream', 1, ['mysql.shop.orders_raw > paimon.ods.orders_clean']],
     ['downstream', 1, ['paimon.ods.orders_clean > paimon.dws.orders_daily']],
@@ -277,53 +289,6 @@ describe('against the simulator', () => {
   });
 });
 
-describe('a list that changes while it is read', () => {
-  let server: Awaited<ReturnType<typeof loopback>>;
-  beforeAll(async () => {
-    server = await loopback();
-  });
-  afterAll(() => server.close());
-  const page = (from: number, count: number, totalSize: number) => ({
-    body: {
-      success: true,
-      totalSize,
-      data: Array.from({ length: count }, (_, at) => ({ deploymentId: `d${from + at}`, name: 'n' })),
-    },
-  });
-  const jobs = { body: { success: true, totalSize: 0, data: [] } };
-  const ids = async (client: VendorClient, options: { deadlineMs: number }) => {
-    const found: string[] = [];
-    for await (const { id } of client.pipelines?.({}, options) ?? []) found.push(id);
-    return found;
-  };
-  const each = (count: number) => Array.from({ length: count }, () => jobs);
-
-  it('is read again when it shrank, each row once', async () => {
-    const { io, options, close } = surroundings();
-    const client = flink.connect({ ...FLINK_SECRET, endpoint: server.url }, io);
-    // d0 went away after the first page, so d100 moved onto it.
-    server.answers(
-      page(0, 100, 102),
-      ...each(100),
-      page(101, 1, 101),
-      ...each(1),
-      page(1, 100, 101),
-      ...each(1),
-      page(101, 1, 101),
-    );
-    expect((await ids(client, options)).sort()).toEqual(Array.from({ length: 102 }, (_, at) => `d${at}`).sort());
-    await close();
-  });
-  it('ends with a failure when it keeps shrinking', async () => {
-    const { io, options, close } = surroundings();
-    const client = flink.connect({ ...FLINK_SECRET, endpoint: server.url }, io);
-    const walk = [page(0, 1, 2), page(0, 0, 1)];
-    server.answers(page(0, 1, 2), jobs, page(0, 0, 1), ...walk, ...walk);
-    await expect(ids(client, options)).rejects.toMatchObject({ kind: 'unavailable' });
-    await close();
-  });
-});
-
 describe('ends of relations', () => {
   const column = (id: string, columnName: string) => ({ id, columnName });
   const nodes = [
@@ -388,6 +353,22 @@ describe('ends of relations', () => {
         receipts: [],
       });
     }
+  });
+  it('leaves each job the columns that it makes of a pair', () => {
+    const relation = (source: string, destination: string, jobId?: string) => ({ source, destination, jobId });
+    const { edges } = read({
+      tableLineage: [relation('t1', 't4', 'x'), relation('t1', 't4', 'y'), relation('t1', 't4', 'z')],
+      columnLineage: [relation('c1', 'c4', 'x'), relation('c2', 'c4', 'y'), relation('c1', 'c4', 'z')],
+    });
+    expect(edges.map(({ jobs, columns }) => [jobs, columns.map(({ from }) => from)])).toEqual([
+      [['x', 'z'], ['id']],
+      [['y'], ['price']],
+    ]);
+    const loose = read({ tableLineage: [relation('t1', 't4', 'x')], columnLineage: [relation('c1', 'c4')] }).edges;
+    expect(loose.map(({ jobs, columns }) => [jobs, columns.length])).toEqual([
+      [['x'], 0],
+      [[], 1],
+    ]);
   });
   it('takes two answers together', () => {
     const first = {

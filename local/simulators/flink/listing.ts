@@ -77,13 +77,14 @@ export const listed = {
     return page(kept, paging);
   },
 
+  /** Without `sortName` oldest first, without `sortOrder` upwards: the vendor documents neither, so nobody should rely on more. */
   jobs(rows: readonly Row[], query: Query): Page {
     const paging = pageOf(query, ['deploymentId', 'pageIndex', 'pageSize', 'sortName', 'sortOrder']);
     if ('refusal' in paging) return paging;
     const sort = query.get('sortName') ?? 'gmt_create';
     const field = { gmt_create: 'startTime', job_id: 'jobId', status: 'status' }[sort];
     if (field === undefined) return invalid('sortName', 'it is gmt_create, job_id or status');
-    const order = (query.get('sortOrder') ?? 'DESC').toUpperCase();
+    const order = query.get('sortOrder') ?? 'ASC';
     if (order !== 'ASC' && order !== 'DESC') return invalid('sortOrder', 'it is ASC or DESC');
     const sign = order === 'ASC' ? 1 : -1;
     return page(

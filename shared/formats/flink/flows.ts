@@ -26,8 +26,9 @@ export type Temporary = 'contract' | 'drop' | 'keep';
 const MAX_COMPOSED = 100_000;
 
 /**
- * The flows of one job out of what Flink answered for it; what only other jobs make is theirs. Column pairs through temporary
- * tables are composed: a.x → tmp.y and tmp.y → b.z give a.x → b.z. Pure; same answer, same result.
+ * The flows of one job out of what Flink answered for it; what only other jobs make is theirs, even between the same tables: an
+ * edge's columns are those that each of its jobs makes. Column pairs through temporary tables are composed: a.x → tmp.y and
+ * tmp.y → b.z give a.x → b.z. Pure; same answer, same result.
  */
 export function flowsOf(answer: VendorLineage, job: string, temporary: Temporary): Flows {
   const edges = answer.edges.filter((edge) => edge.jobs.length === 0 || edge.jobs.includes(job));

@@ -1,8 +1,18 @@
 import * as z from 'zod';
-import { Failure } from '../../core/failure.ts';
+import { asFailure, Failure } from '../../core/failure.ts';
 import type { QueryPair } from '../../signing/canonical.ts';
 import type { CallOptions, Pipeline, PipelineFilter } from '../vendor.ts';
-import { type Deployment, deploymentSchema, type Envelope, isRunning, type Job, jobSchema, PAGE_SIZE } from './wire.ts';
+import { namespaceRule, PLAIN_NAMESPACE } from './secret.ts';
+import {
+  type Deployment,
+  deploymentSchema,
+  type Envelope,
+  isRunning,
+  type Job,
+  jobSchema,
+  PAGE_SIZE,
+  startOf,
+} from './wire.ts';
 
 /** Sends one signed call; throws the `Failure` of anything but a success. */
 export type Ask = (
@@ -11,10 +21,18 @@ export type Ask = (
   options: CallOptions,
 ) => Promise<Envelope>;
 
-/** How often a list that shrinks while it is read is begun again. */
+/** How often a list that changes while it is read is begun again. */
 const MAX_WALKS = 3;
 /** A streaming deployment has a handful of jobs; of a batch deployment with more runs than this the newest count. */
 const MAX_JOBS = 1_000;
+/**
+ * No default order of ListJobs is documented, unlike that of ListDeployments; nor are the values of `sortOrder` (ververica-20220718
+ * SDK and "ListJobs", read 2026-11). So what comes is not believed to be in this order, either.
+ */
+const NEWEST_FIRST: readonly QueryPair[] = [
+  ['sortName', 'gmt_create'],
+  ['sortOrder', 'DESC'],
+];
 
 /** Every deployment once, newest first, with its current jobs: ListDeployments, then ListJobs of each. */
 export async function* pipelines(
@@ -37,25 +55,37 @@ export async function* pipelines(
   }
 }
 
-/** Ids of the jobs of a deployment that run; if none runs, of its latest. */
+/** Ids of the jobs of a deployment that run; if none runs, of the one that started last (the first, where none says when). */
 export async function currentJobs(
   ask: Ask,
   namespace: string,
   deploymentId: string,
   options: CallOptions,
 ): Promise<readonly string[]> {
-  const query: QueryPair[] = [['deploymentId', deploymentId]];
-  const jobs: Job[] = [];
-  for await (const job of once(
-    paged(ask, 'ListJobs', `${pathOf(namespace)}/jobs`, query, jobSchema, options),
-    (each) => each.jobId,
-  )) {
-    jobs.push(job);
-    if (jobs.length === MAX_JOBS) break;
-  }
+  const path = `${pathOf(namespace)}/jobs`;
+  const listed = async (order: readonly QueryPair[]): Promise<readonly Job[]> => {
+    const query: QueryPair[] = [['deploymentId', deploymentId], ...order];
+    const found: Job[] = [];
+    for await (const job of once(paged(ask, 'ListJobs', path, query, jobSchema, options), (each) => each.jobId)) {
+      found.push(job);
+      if (found.length === MAX_JOBS) break;
+    }
+    return found;
+  };
+  const jobs = await listed(NEWEST_FIRST).catch((thrown: unknown) => {
+    const { kind } = asFailure(thrown);
+    if (kind !== 'invalid' && kind !== 'rejected') throw thrown;
+    // Perhaps this order was refused, whose spelling is a guess.
+    return listed([]);
+  });
   const running = jobs.filter(isRunning);
-  // Lists come newest first unless asked otherwise.
-  return (running.length > 0 ? running : jobs.slice(0, 1)).map((job) => job.jobId);
+  return (running.length > 0 ? running : latestOf(jobs)).map((job) => job.jobId);
+}
+
+function latestOf(jobs: readonly Job[]): readonly Job[] {
+  const [first, ...others] = jobs;
+  if (first === undefined) return [];
+  return [others.reduce((latest, job) => (startOf(job) > startOf(latest) ? job : latest), first)];
 }
 
 /** The deployments that an id or a name stands for; none when there is no such one. */
@@ -73,13 +103,21 @@ export async function deploymentsCalled(
   return parsed(operation, z.array(deploymentSchema), Array.isArray(data) ? data : [data]);
 }
 
+/** Throws `Failure` `invalid` for a namespace that cannot stand in a path. */
 export function pathOf(namespace: string): string {
+  if (!PLAIN_NAMESPACE.test(namespace)) {
+    throw new Failure(
+      'invalid',
+      `The Flink namespace ${JSON.stringify(namespace)} cannot be asked for: ${namespaceRule}.`,
+    );
+  }
   return `/api/v2/namespaces/${encodeURIComponent(namespace)}`;
 }
 
 /**
  * All rows of a list. Pages are counted by rows, so a row that goes away while they are read pushes others past us: then the
- * list is begun again, and rows may come twice.
+ * list is begun again, and rows may come twice. So it is when an empty page comes before all are seen that the list said it has.
+ * Throws `Failure` `unavailable` when it is no whole list to the last, and for a page that is none: `null` is one only of 0 rows.
  */
 async function* paged<T extends z.ZodType>(
   ask: Ask,
@@ -91,22 +129,24 @@ async function* paged<T extends z.ZodType>(
 ): AsyncGenerator<z.output<T>> {
   for (let walk = 1; walk <= MAX_WALKS; walk += 1) {
     let total: number | undefined;
-    let shrunk = false;
+    let changed = false;
     for (let index = 1, seen = 0; ; index += 1) {
       const query: QueryPair[] = [...filter, ['pageIndex', String(index)], ['pageSize', String(PAGE_SIZE)]];
       const { data, totalSize } = await ask(operation, { path, query }, options);
-      const rows = parsed(operation, z.array(schema), data ?? []);
-      shrunk ||= total !== undefined && totalSize !== undefined && totalSize < total;
-      total = totalSize;
+      const rows = parsed(operation, z.array(schema), totalSize === 0 ? (data ?? []) : data);
+      changed ||= total !== undefined && totalSize !== undefined && totalSize < total;
+      total = totalSize ?? total;
       seen += rows.length;
       yield* rows;
-      if (rows.length === 0 || (total === undefined ? rows.length < PAGE_SIZE : seen >= total)) break;
+      if (total === undefined ? rows.length < PAGE_SIZE : seen >= total) break;
+      changed ||= rows.length === 0;
+      if (rows.length === 0) break;
     }
-    if (!shrunk) return;
+    if (!changed) return;
   }
   throw new Failure(
     'unavailable',
-    `The list of ${operation} kept shrinking while it was read, so some of it may be missing. It is read again later.`,
+    `The list of ${operation} kept changing while it was read, or never came whole, so some of it may be missing. It is read again later.`,
   );
 }
 

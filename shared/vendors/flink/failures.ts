@@ -40,11 +40,22 @@ const RULES: readonly Rule[] = [
     advice: 'Set the clock of this machine: it is more than 15 minutes off',
   },
   {
+    code: /^(Invalid|Missing)TimeStamp/i,
+    kind: 'denied',
+    advice: 'Check the clock of this machine, and that nothing on the way changes the header x-acs-date',
+  },
+  {
     code: /^InvalidAccessKeyId\.Inactive/,
     kind: 'denied',
     advice: 'The key is disabled: enable it, or change "access_key_id" in the target\'s secret',
   },
   { code: /^InvalidAccessKeyId/, kind: 'denied', advice: `${KEY}: there is no such key` },
+  { code: /^MissingAccessKeyId/, kind: 'denied', advice: `${KEY}: no key arrived` },
+  {
+    code: /^MissingSecurityToken/i,
+    kind: 'denied',
+    advice: 'The key is a temporary one: give its "security_token" in the target\'s secret, too',
+  },
   {
     code: /^(InvalidSecurityToken|SecurityTokenExpired)/i,
     kind: 'denied',
@@ -52,7 +63,7 @@ const RULES: readonly Rule[] = [
   },
   { code: /^SignatureDoesNotMatch/, kind: 'denied', advice: `${KEY}: the secret does not belong to the key` },
   {
-    code: /^(IncompleteSignature|InvalidSignatureMethod)/,
+    code: /^(IncompleteSignature|InvalidSignature|MissingSignature)/,
     kind: 'denied',
     advice: 'Something on the way drops or changes headers. Check "endpoint" in the target\'s secret',
   },
@@ -77,10 +88,17 @@ const RULES: readonly Rule[] = [
     advice: `${UNKNOWN}. If it lasts, take the request id to Alibaba's support`,
   },
   { words: /throttl|flow control|too many requests|rate limit/i, kind: 'throttled', advice: BUDGET },
-  { words: /not (?:be )?found|not exist|no such|there is no/i, kind: 'missing', advice: UNKNOWN },
-  { words: /forbidden|denied|unauthori[sz]ed|no permission|not permitted/i, kind: 'denied', advice: RIGHTS },
+  // Before `missing`: "there is no permission" is both.
   {
-    words: /internal ?error|internal ?server|unavailable|timed?[ -]?out|temporar|backend/i,
+    words: /forbidden|denied|unauthori[sz]ed|not (?:been )?authori[sz]ed|(?:no|not have) permission|not permitted/i,
+    kind: 'denied',
+    advice: RIGHTS,
+  },
+  { words: /not (?:be )?found|not exist|no such|there is no/i, kind: 'missing', advice: UNKNOWN },
+  {
+    // A "temporary table" is a thing of Flink's and no trouble of the moment.
+    words:
+      /internal ?error|internal ?server|unavailable|timed?[ -]?out|temporar(?:y (?:failure|error|fault|problem)|ily (?:out of|not|down|failed|over))|backend/i,
     kind: 'unavailable',
     advice: LATER,
   },

@@ -11,16 +11,19 @@ export interface Answered {
   readonly requestId: string;
 }
 
+type Columns = Map<string, LineageEdge['columns'][number]>;
+
 interface Building {
   readonly from: number;
   readonly to: number;
-  readonly jobs: Set<string>;
-  readonly columns: Map<string, { readonly from: string; readonly to: string }>;
+  /** What each job makes of the pair; under '' what no job is named for. */
+  readonly byJob: Map<string, Columns>;
 }
 
 /**
  * Answers of GetLineageInfo as one lineage: ends resolved (those that are not keep their text), tables and edges that several
- * answers share taken together, everything private in the details masked. Pure.
+ * answers share taken together, everything private in the details masked. Jobs that make different columns of a pair of tables
+ * have an edge each, so that no job is told to make another's. Pure.
  */
 export function readLineage(answers: readonly Answered[]): VendorLineage {
   const tables: LineageTable[] = [];
@@ -63,11 +66,12 @@ export function readLineage(answers: readonly Answered[]): VendorLineage {
     function addRelation({ source, destination, jobId }: Relation, level: 'table' | 'column'): void {
       const [from, to] = [placeOf(source, level), placeOf(destination, level)];
       const key = `${from.table} ${to.table}`;
-      const edge = edges.get(key) ?? { from: from.table, to: to.table, jobs: new Set(), columns: new Map() };
+      const edge = edges.get(key) ?? { from: from.table, to: to.table, byJob: new Map<string, Columns>() };
       edges.set(key, edge);
-      if (jobId) edge.jobs.add(jobId);
+      const columns: Columns = edge.byJob.get(jobId ?? '') ?? new Map();
+      edge.byJob.set(jobId ?? '', columns);
       if (level === 'column' && from.column !== undefined && to.column !== undefined) {
-        edge.columns.set(JSON.stringify([from.column, to.column]), { from: from.column, to: to.column });
+        columns.set(JSON.stringify([from.column, to.column]), { from: from.column, to: to.column });
       }
     }
 
@@ -77,10 +81,7 @@ export function readLineage(answers: readonly Answered[]): VendorLineage {
   }
   return {
     tables,
-    edges: Array.from(
-      edges.values(),
-      ({ from, to, jobs: by, columns }): LineageEdge => ({ from, to, jobs: [...by], columns: [...columns.values()] }),
-    ),
+    edges: [...edges.values()].flatMap(edgesOf),
     jobs: [...jobs.values()],
     receipts: answers.map(({ requestId }) => requestId).filter((each) => each !== ''),
   };
@@ -92,6 +93,17 @@ export function readLineage(answers: readonly Answered[]): VendorLineage {
     indexes.set(name, at);
     return at;
   }
+}
+
+/** The edges of a pair of tables: one for all jobs that make the same columns, one for what no job is named for. */
+function edgesOf({ from, to, byJob }: Building): LineageEdge[] {
+  const alike = Map.groupBy(byJob, ([job, columns]) => JSON.stringify([job === '', ...[...columns.keys()].sort()]));
+  return Array.from(alike.values(), (group) => ({
+    from,
+    to,
+    jobs: group.map(([job]) => job).filter((job) => job !== ''),
+    columns: [...(group[0]?.[1].values() ?? [])],
+  }));
 }
 
 /** Whether an answer says nothing at all. */

@@ -4,6 +4,10 @@ import { secretReader, unusable } from '../secret.ts';
 
 const text = z.string().min(1);
 
+/** Can stand as a segment of a path: URLs lose `.` and `..` on the way, which the signature holds (WHATWG URL, "path state", read 2026-11). */
+export const PLAIN_NAMESPACE = /^(?!\.{1,2}$)./s;
+export const namespaceRule = 'a namespace is a name, not "." or ".."';
+
 /** JSON of the secret `lineage/flink`; unknown keys are refused, so that a slip is seen at once. */
 export const secretSchema = z.lazy(() =>
   z
@@ -14,7 +18,7 @@ export const secretSchema = z.lazy(() =>
       region: text.exactOptional(),
       endpoint: text.exactOptional(),
       workspace: text,
-      namespace: text,
+      namespace: text.regex(PLAIN_NAMESPACE, namespaceRule),
       account: text.describe('Fixed name of the account, if its endpoint may change').exactOptional(),
       ca_pem: text.exactOptional(),
       allow_http: z.boolean().exactOptional(),

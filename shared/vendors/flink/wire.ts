@@ -92,12 +92,20 @@ export const jobSchema = z.lazy(() =>
     jobId: id,
     /** A word, or an object around it. */
     status: z.union([z.string(), z.looseObject({ currentJobStatus: z.string().nullish() })]).nullish(),
+    /** Epoch; which unit is of no matter here. */
+    startTime: z.unknown().optional(),
   }),
 );
 export type Job = z.output<typeof jobSchema>;
 
 export function isRunning({ status }: Job): boolean {
   return (typeof status === 'string' ? status : status?.currentJobStatus) === 'RUNNING';
+}
+
+/** When it started; before everything else where it does not say. */
+export function startOf({ startTime }: Job): number {
+  const start = typeof startTime === 'string' && startTime.trim() !== '' ? Number(startTime) : startTime;
+  return typeof start === 'number' && Number.isFinite(start) ? start : Number.NEGATIVE_INFINITY;
 }
 
 /** What every answer says about itself, in whichever case its keys are: the service writes `errorCode`, the gateway `Code`. */
