@@ -4,6 +4,7 @@ import { againAt, withdrawalRefused } from '../core/refusal.ts';
 import { dropIds, loadIds, type StoredIds } from '../ledger/id-set.ts';
 import type { Row } from '../ledger/ledger.ts';
 import { commit } from './commit.ts';
+import { tellHolders } from './conflicts.ts';
 import { type Decision, keepsAll } from './decide.ts';
 import type { ConvergeDeps, Targets } from './deps.ts';
 import type { Desired } from './desired.ts';
@@ -36,6 +37,11 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
   const open = results.filter((each) => each.open);
   const settled = open.length === 0;
   const status = await report({ ...input, owner: request.owner, since: state.goal?.since ?? 0 });
+  await tellHolders(
+    results.flatMap((each) => each.state ?? []),
+    request.owner,
+    deps,
+  );
 
   // What a vendor refuses to take back is the owner's as long as it is there, and no part of what later edits lose.
   const refused = results.filter(({ id, state: unit }) => !decision.claims.has(id) && unit && withdrawalRefused(unit));

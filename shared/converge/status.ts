@@ -9,6 +9,7 @@ import { refusedReason, withdrawalRefused } from '../core/refusal.ts';
 import { adopted } from '../core/transition.ts';
 import type { UnitState, UnitTable } from '../core/unit-state.ts';
 import type { Manifests } from '../manifests/manifests.ts';
+import { conflictOf } from './conflicts.ts';
 import type { UnresolvedEdge } from './desired.ts';
 import { writeJson } from './stored-json.ts';
 import type { UnitResult } from './unit.ts';
@@ -157,8 +158,8 @@ function outcomeOf(
   switch (result.done?.verdict) {
     case 'shown': {
       if (result.done.reason !== undefined) return { outcome: 'held', reason: result.done.reason };
-      const { conflicts } = wish(state);
-      if (conflicts.length > 0) return { outcome: 'conflict', reason: conflictReason(state, conflicts) };
+      const conflict = conflictOf(state);
+      if (conflict !== undefined) return { outcome: 'conflict', reason: conflict };
       const standing = adopted(state)
         ? 'adopted: it was there before, so it is never deleted'
         : leftovers(state, context.hint);
@@ -178,11 +179,6 @@ function outcomeOf(
     default:
       return { outcome: 'failed', reason: refusedReason(state) };
   }
-}
-
-function conflictReason(state: UnitState, conflicts: readonly string[]): string {
-  const owners = Object.keys(state.claims).sort();
-  return `${conflicts.join(', ')} ${conflicts.length === 1 ? 'differs' : 'differ'} between ${owners.slice(0, 4).join(', ')}; ${owners[0]} counts`;
 }
 
 /** What a vendor that cannot delete still shows besides what is wanted: name by name, so that nobody removes the wrong one. */

@@ -119,6 +119,8 @@ export interface UnitState {
   readonly receipt?: string;
   readonly registeredAt?: number;
   readonly changedAt?: number;
+  /** Digest of what its holders were told last of options that differ between them. */
+  readonly told?: string;
 }
 
 export type UnitOrigin = Pick<
@@ -140,7 +142,7 @@ export function newUnit(origin: UnitOrigin): UnitState {
   };
 }
 
-const OPTIONAL = ['shownOptions', 'addOptions', 'lastOptions', 'receipt', 'registeredAt', 'changedAt'] as const;
+const OPTIONAL = ['shownOptions', 'addOptions', 'lastOptions', 'receipt', 'registeredAt', 'changedAt', 'told'] as const;
 
 /** Form of a unit's row, its index entries included; what older forms were stands with `upgradeLedger`. */
 export const UNIT_VERSION = 2;
@@ -245,6 +247,7 @@ export function decodeUnit(body: JsonObject): UnitState {
   if (raw.receipt !== undefined) unit.receipt = raw.receipt;
   if (raw.registeredAt !== undefined) unit.registeredAt = raw.registeredAt;
   if (raw.changedAt !== undefined) unit.changedAt = raw.changedAt;
+  if (raw.told !== undefined) unit.told = raw.told;
   return unit;
 }
 

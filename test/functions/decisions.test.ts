@@ -102,13 +102,14 @@ describe('what a vendor refuses for good', () => {
 });
 
 describe('owners that disagree on an option', () => {
+  const tagged = (tag: string, pair: readonly [string, string] = ['a', 'b']) => {
+    const written = JSON.parse(manifest([pair])) as { lineage: { dataphin?: object }[] };
+    for (const entry of written.lineage) entry.dataphin = { relationProperties: { tag } };
+    return JSON.stringify(written);
+  };
+
   it('get the one of the smallest key, are told, and cause no call by being looked at', async () => {
     const { put, run, status, at } = world();
-    const tagged = (tag: string) => {
-      const written = JSON.parse(manifest([['a', 'b']])) as { lineage: { dataphin?: object }[] };
-      for (const entry of written.lineage) entry.dataphin = { relationProperties: { tag } };
-      return JSON.stringify(written);
-    };
     await put(B, tagged('of-b'));
     await run(B);
     await put(A, tagged('of-a'));
@@ -118,6 +119,38 @@ describe('owners that disagree on an option', () => {
     for (const owner of [A, B, A, B]) await run(owner);
     expect(at.state.calls).toBe(calls);
     expect((await status(A)).edges[0]).toMatchObject({ outcome: 'conflict', reason: expect.stringContaining(A) });
+  });
+
+  it('are all told, those as well that were there first, and again when they agree; whatever dies on the way', async () => {
+    const { put, run, status, sent, deps, ledger, state } = world();
+    const deliver = async () => {
+      for (let round = 0; round < 3; round += 1)
+        for (const { message } of sent.splice(0)) if (message.kind === 'converge') await run(message.owner);
+      expect(sent).toEqual([]);
+    };
+    const outcome = async (owner: string) => (await status(owner)).edges[0]?.outcome;
+    await put(B, tagged('of-b'));
+    await run(B);
+    expect(await outcome(B)).toBe('registered');
+    await put(A, tagged('of-a'));
+    let dies = true;
+    const write: typeof ledger.write = async (row, expected) => {
+      if (dies && row.body['told'] !== undefined) throw new Failure('unavailable', 'the ledger is away');
+      return ledger.write(row, expected);
+    };
+    Object.assign(deps, { ledger: { ...ledger, write } });
+    await expect(run(A)).rejects.toThrow('away');
+    dies = false;
+    // Until its lease is over, nobody knows that it died.
+    state.now += 120_000;
+    await run(A);
+    await deliver();
+    expect(await outcome(A)).toBe('conflict');
+    expect((await status(B)).edges[0]).toMatchObject({ outcome: 'conflict', reason: expect.stringContaining(A) });
+    await put(A, tagged('of-a', ['c', 'd']));
+    await run(A);
+    await deliver();
+    expect(await outcome(B)).toBe('registered');
   });
 });
 
