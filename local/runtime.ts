@@ -51,6 +51,8 @@ export async function startRuntime(
   try {
     const lock = lockDataDir(dataDir);
     closing.push(() => lock.release());
+    // A process that was killed has left it: until it is written anew, nobody is to be found here.
+    await rm(join(dataDir, 'runtime.json'), { force: true });
     await ensureLinksKey(join(dataDir, 'secrets'));
     const simulators = await startSimulators(dataDir);
     closing.push(async () => {
