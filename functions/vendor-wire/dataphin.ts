@@ -6,7 +6,14 @@ import { wireOwner } from '../../shared/core/owner-key.ts';
 import { decodeUtf8 } from '../../shared/core/utf8.ts';
 import { type Answer, json, type Request } from '../../shared/triggers/http.ts';
 import { admitAcs3, type Refusal } from '../../shared/triggers/vendor-signature.ts';
-import { API_VERSION, added, identityOf, subtracted, type WireCall } from '../../shared/vendors/dataphin/inbound.ts';
+import {
+  API_VERSION,
+  added,
+  checkReferences,
+  identityOf,
+  subtracted,
+  type WireCall,
+} from '../../shared/vendors/dataphin/inbound.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { type Change, change } from './change.ts';
 import { refusalOf, relayed, type Wording } from './failure-answer.ts';
@@ -52,6 +59,7 @@ export async function dataphin(request: Request, services: Services): Promise<An
       return refused({ status: 404, code: 'InvalidVersion', message }, request, id);
     }
     const call = readRequest(operation, request);
+    checkReferences(call);
     const wanted = { ...(await changeOf(call, services)), caller: admitted.caller };
     const outcome = await change(wanted, services, request.deadlineMs);
     if (outcome.kind === 'rejected' || outcome.kind === 'retry') return refused(relayed(outcome, WORDING), request, id);

@@ -139,7 +139,7 @@ function listFault(arrived: Arrived, signed: readonly string[]): string | undefi
   ) {
     return 'SignedHeaders must be lower-case names, each once, sorted, joined with semicolons.';
   }
-  const absent = signed.find((name) => arrived.headers[name] === undefined);
+  const absent = signed.find((name) => !Object.hasOwn(arrived.headers, name));
   if (absent !== undefined) return `The signed header ${absent} is not in the request.`;
   const unsigned = Object.keys(arrived.headers).find(
     (name) => (name === 'host' || name === 'content-type' || name.startsWith('x-acs-')) && !names.has(name),
@@ -148,7 +148,7 @@ function listFault(arrived: Arrived, signed: readonly string[]): string | undefi
 }
 
 function header(arrived: Arrived, name: string): string {
-  const value = arrived.headers[name];
+  const value = Object.hasOwn(arrived.headers, name) ? arrived.headers[name] : undefined;
   return (Array.isArray(value) ? value.join(',') : (value ?? '')).trim();
 }
 

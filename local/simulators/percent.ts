@@ -26,9 +26,14 @@ function decodePiece(text: string): string {
 /** The query as both vendors sign it: decoded, encoded strictly, sorted by key and then by value; undefined when broken. */
 export function canonicalQuery(query: string): string | undefined {
   return decodePairs(query)
-    ?.map(([key, value]) => `${strictEncode(key)}=${strictEncode(value)}`)
-    .sort()
+    ?.map(([key, value]) => [strictEncode(key), strictEncode(value)] as const)
+    .sort(([key, value], [otherKey, otherValue]) => inOrder(key, otherKey) || inOrder(value, otherValue))
+    .map(([key, value]) => `${key}=${value}`)
     .join('&');
+}
+
+function inOrder(left: string, right: string): number {
+  return left < right ? -1 : Number(left > right);
 }
 
 /** A path with each segment decoded and encoded strictly; undefined when an escape is broken. */

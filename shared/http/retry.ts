@@ -25,14 +25,16 @@ export interface Attempted<T> {
 
 const FIRST_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 5_000;
+/** Who asks for a longer wait is not called again within the same call: sooner would be against what was asked. */
 const MAX_RETRY_AFTER_MS = 30_000;
 /** What an attempt needs at the very least. */
 const MIN_ATTEMPT_MS = 100;
 
 /**
  * Calls `fn` until it succeeds, at most `max` times. Only retryable failures are tried again, one that may have been
- * carried out only if `repeatable`. It waits with full jitter, and at least as long as the vendor asked (up to 30 s).
- * An attempt is taken to need as long as the one before it. Throws the last `Failure`; it has `maybeApplied` when any attempt had.
+ * carried out only if `repeatable`. It waits with full jitter, and at least as long as the vendor asked; one that asks for more than 30 s is
+ * not called again here, and `retryAfterMs` of the failure says when to come back. An attempt is taken to need as long as the one before it.
+ * Throws the last `Failure`; it has `maybeApplied` when any attempt had.
  */
 export async function attempts<T>(fn: (attempt: number) => Promise<T>, options: AttemptOptions): Promise<Attempted<T>> {
   let ambiguous = false;
@@ -50,6 +52,7 @@ export async function attempts<T>(fn: (attempt: number) => Promise<T>, options: 
         attempt < options.max &&
         failure.retryable &&
         failure.code !== BUDGET_SPENT &&
+        (failure.retryAfterMs ?? 0) <= MAX_RETRY_AFTER_MS &&
         (options.repeatable || !failure.maybeApplied) &&
         options.now() + waitMs + neededMs <= options.deadlineMs &&
         options.signal?.aborted !== true;
@@ -69,7 +72,7 @@ export function retryAfterMs(header: string | undefined, nowMs: number): number 
 
 function backoffMs(attempt: number, failure: Failure, random: () => number): number {
   const jitterMs = random() * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt);
-  return Math.round(Math.max(jitterMs, Math.min(failure.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)));
+  return Math.round(Math.max(jitterMs, failure.retryAfterMs ?? 0));
 }
 
 async function slept(options: AttemptOptions, ms: number): Promise<boolean> {
@@ -81,6 +84,15 @@ async function slept(options: AttemptOptions, ms: number): Promise<boolean> {
   }
 }
 
+/** What `run` gives. If an earlier call of the same work may have been carried out (`ambiguous`), what it throws says so as well. */
+export async function keepingDoubt<T>(ambiguous: boolean, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (thrown) {
+    throw ambiguous ? withDoubt(asFailure(thrown), ambiguous) : thrown;
+  }
+}
+
 function withDoubt(failure: Failure, ambiguous: boolean): Failure {
   if (!ambiguous || failure.maybeApplied) return failure;
   return new Failure(failure.kind, `${failure.message} An earlier attempt of this call may have been carried out.`, {
@@ -89,6 +101,7 @@ function withDoubt(failure: Failure, ambiguous: boolean): Failure {
     ...(failure.code === undefined ? {} : { code: failure.code }),
     ...(failure.status === undefined ? {} : { status: failure.status }),
     ...(failure.requestId === undefined ? {} : { requestId: failure.requestId }),
+    ...(failure.words === undefined ? {} : { words: failure.words }),
     ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
   });
 }

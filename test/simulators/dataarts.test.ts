@@ -70,6 +70,13 @@ describe('signature and gateway', () => {
     ['unsigned date', { signed: ['host'] }, 401, 'APIGW.0301', 'x-sdk-date'],
     ['unsorted list', { signed: ['x-sdk-date', 'host'] }, 401, 'APIGW.0301', 'sorted'],
     [
+      'a word of the language in the list',
+      { authorization: (text) => text.replace('SignedHeaders=', 'SignedHeaders=constructor;') },
+      401,
+      'APIGW.0301',
+      'constructor is not in the request',
+    ],
+    [
       'a signed header that is absent',
       { signed: ['accept-other', 'host', 'x-sdk-date'] },
       401,

@@ -116,6 +116,19 @@ describe('signature', () => {
     expect([reply.status, reply.body.TableLineageList]).toEqual([200, []]);
   });
 
+  test.each(['constructor', '__proto__'])('a header %s that is said to be signed and did not come', async (name) => {
+    const reply = await attempt({ authorization: (text) => text.replace('SignedHeaders=', `SignedHeaders=${name};`) });
+    expect([reply.status, reply.body.Code]).toEqual([400, 'IncompleteSignature']);
+  });
+
+  test('the query is signed in the order of its keys, and not of its pairs', async () => {
+    const query = { OpTenantId: '30001011', TableGuid: 'odps.1.p.a', TableGuid1: '2' };
+    const reply = await callDataphin(simulator.url, 'GetTableLineages', { query, now: clock });
+    // Signed rightly; then the parameter is one that nobody knows.
+    expect([reply.status, reply.body.Code]).toEqual([400, 'InvalidParameter.Format']);
+    expect(reply.body.Message).toContain('TableGuid1');
+  });
+
   test('temporary credentials need their token, signed', async () => {
     const sts = await startDataphin({ credentials: { security_token: 'sts' } });
     const headers = { 'x-acs-security-token': 'sts', 'x-acs-accesskey-id': 'simulatedAccessKeyId' };
@@ -132,6 +145,8 @@ describe('gateway', () => {
     ['wrong tenant', { query: { OpTenantId: '30001012' } }, 403, 'DataphinOpenApiForbidden'],
     ['no tenant', { query: {} }, 400, 'MissingOpTenantId'],
     ['tenant that is no number', { query: { OpTenantId: 'x' } }, 400, 'InvalidOpTenantId'],
+    ['tenant beyond a long', { query: { OpTenantId: '9223372036854775808' } }, 400, 'InvalidOpTenantId'],
+    ['the largest tenant', { query: { OpTenantId: '9223372036854775807' } }, 403, 'DataphinOpenApiForbidden'],
     ['unknown query parameter', { query: { OpTenantId: '30001011', Action: 'X' } }, 400, 'InvalidParameter.Format'],
     ['unknown action', { headers: { 'x-acs-action': 'addRegisterLineage' } }, 404, 'InvalidApi.NotFound'],
     ['wrong version', { headers: { 'x-acs-version': '2022-07-18' } }, 404, 'InvalidVersion'],
@@ -194,6 +209,7 @@ describe('fields', () => {
       }),
     ],
     ['a logical table', command([], { Source: table('dp_table.1.biz.t') })],
+    ['a tenant near the end of a long', command([], { TenantId: 2 ** 63 - 1_024 })],
   ])('taken: %s', async (_, value) => {
     expect((await attempt({}, value)).body).toMatchObject({ Code: 'OK' });
   });
@@ -228,6 +244,9 @@ describe('fields', () => {
     ['unknown field at the top', command([], { CascadeDeleteLineage: true }), 'InvalidParameter.Format'],
     ['no target', command([], { Target: undefined }), 'MissingTarget'],
     ['a tenant as text', command([], { TenantId: '300001234' }), 'InvalidTenantId'],
+    ['a tenant beyond a long', command([], { TenantId: 2 ** 63 }), 'InvalidTenantId'],
+    ['a tenant far beyond a long', command([], { TenantId: 1e30 }), 'InvalidTenantId'],
+    ['a tenant below a long', command([], { TenantId: -1e30 }), 'InvalidTenantId'],
     [
       'IsDirect as text',
       command([], { DetailedLineages: [{ ...detail('x', 'y'), IsDirect: 'true' }] }),

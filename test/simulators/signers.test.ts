@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest';
+import { canonicalQuery as simulated } from '../../local/simulators/percent.ts';
+import { verifyAcs3 } from '../../shared/signing/acs3.ts';
+import { canonicalQuery, parseForm } from '../../shared/signing/canonical.ts';
 import { acs3, bodyHash, sdkHmac } from './signers.ts';
 
 test('the ACS3 signer reproduces a captured read with characters that must be encoded', () => {
@@ -37,4 +40,31 @@ test('the SDK-HMAC signer reproduces a captured create', () => {
   expect(sdkHmac({ method: 'POST', url, headers, body }, 'TESTAK00000000000000', sk)).toContain(
     'Signature=28373dab4a8ddcf2cbc3b8d27bf8b695efc30746b3aebb5fde05df16f217178b',
   );
+});
+
+test.each([
+  ['a=1&a1=2', 'a=1&a1=2'],
+  ['a1=2&a=1', 'a=1&a1=2'],
+  ['b=&a=2&a=10&a', 'a=&a=10&a=2&b='],
+  ['a-b=1&a=2&A=3', 'A=3&a=2&a-b=1'],
+  ['a%2B=1&a=%2A&a%20=x', 'a=%2A&a%20=x&a%2B=1'],
+])('the simulators, the signer here and the project put a query in order by its keys: %s', (query, expected) => {
+  expect(simulated(query)).toBe(expected);
+  expect(canonicalQuery(parseForm(query))).toBe(expected);
+  const headers = {
+    host: 'h',
+    'x-acs-action': 'a',
+    'x-acs-content-sha256': bodyHash(''),
+    'x-acs-date': '2026-01-02T03:04:05Z',
+    'x-acs-signature-nonce': 'n',
+    'x-acs-version': 'v',
+  };
+  const authorization = acs3({ method: 'POST', url: new URL(`http://h/?${query}`), headers, body: '' }, 'id', 'secret');
+  const received = {
+    method: 'POST',
+    target: `/?${query}`,
+    headers: { ...headers, authorization },
+    body: Buffer.alloc(0),
+  };
+  expect(verifyAcs3(received, 'secret', Date.parse('2026-01-02T03:04:05Z'))).toMatchObject({ ok: true });
 });

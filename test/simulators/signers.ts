@@ -22,7 +22,12 @@ function rfc3986(text: string): string {
 }
 
 function canonical(request: Unsigned, path: string, names: readonly string[], payload: string): string {
-  const query = [...request.url.searchParams].map(([key, value]) => `${rfc3986(key)}=${rfc3986(value)}`).sort();
+  // Keys in order, then the values of each; "=" would come after the digits if pairs were compared as joined.
+  const pairs = new Map<string, string[]>();
+  for (const [key, value] of request.url.searchParams) {
+    pairs.set(rfc3986(key), [...(pairs.get(rfc3986(key)) ?? []), rfc3986(value)]);
+  }
+  const query = [...pairs.keys()].sort().flatMap((key) => (pairs.get(key) ?? []).sort().map((one) => `${key}=${one}`));
   const lines = names.map((name) => `${name}:${(request.headers[name] ?? '').trim()}\n`).join('');
   return [request.method, path, query.join('&'), lines, names.join(';'), payload].join('\n');
 }

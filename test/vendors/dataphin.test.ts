@@ -171,7 +171,10 @@ describe('secret', () => {
     [{ endpoint: 'http://dataphin.example' }, /endpoint: must be/],
     [{ endpoint: 'ftp://dataphin.example' }, /endpoint: must be/],
     [{ endpoint: 'host/?q=1' }, /endpoint: must be/],
-    [{ op_tenant_id: 'abc' }, /op_tenant_id/],
+    [{ op_tenant_id: 'abc' }, /op_tenant_id.*whole number/],
+    [{ op_tenant_id: '9223372036854775808' }, /op_tenant_id.*too large/],
+    [{ op_tenant_id: Number.MAX_SAFE_INTEGER + 1 }, /op_tenant_id/],
+    [{ tenant_id: '9223372036854775807' }, /tenant_id.*too large/],
     [{ acces_key_id: 'x' }, /acces_key_id/],
     [{ access_key_secret: undefined }, /access_key_secret/],
   ])('refuses %j and shows no value', (change, expected) => {
@@ -179,6 +182,9 @@ describe('secret', () => {
     expect(() => dataphin.account(bad)).toThrow(expected);
     expect(() => dataphin.account(bad)).not.toThrow(/testAccessKey/);
     expect(dataphin.secret.safeParse(bad).success).toBe(false);
+  });
+  it('takes the whole range of a long for what is only sent as text', () => {
+    expect(dataphin.account({ ...base, op_tenant_id: '9223372036854775807' })).toMatch(/#9223372036854775807$/);
   });
   it('allows http elsewhere only when asked', () => {
     expect(dataphin.account({ ...base, endpoint: 'http://dataphin.example', allow_http: true })).toBe(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Failure, type FailureDetails, type FailureKind } from '../../shared/core/failure.ts';
 import { BUDGET_SPENT } from '../../shared/http/budget.ts';
-import { attempts, retryAfterMs } from '../../shared/http/retry.ts';
+import { attempts, keepingDoubt, retryAfterMs } from '../../shared/http/retry.ts';
 import { virtualClock } from './virtual-clock.ts';
 
 const failure = (kind: FailureKind, details: FailureDetails = {}) => new Failure(kind, `${kind} happened.`, details);
@@ -65,9 +65,25 @@ describe('attempts', () => {
   });
 
   it('keeps the doubt in the failure it throws', async () => {
-    const ran = await run([failure('unknown-outcome'), failure('denied', { code: 'c', status: 403, requestId: 'r' })]);
+    const told = { code: 'c', status: 403, requestId: 'r', words: 'w', retryAfterMs: 5 };
+    const ran = await run([failure('unknown-outcome'), failure('denied', told)]);
     expect(ran.calls).toBe(2);
-    expect(ran.result).toMatchObject({ kind: 'denied', maybeApplied: true, code: 'c', status: 403, requestId: 'r' });
+    expect(ran.result).toMatchObject({ kind: 'denied', maybeApplied: true, ...told });
+  });
+
+  it('keeps the doubt of an earlier call in what a later one throws, and adds none', async () => {
+    const plain = failure('throttled', { code: BUDGET_SPENT, retryAfterMs: 7 });
+    const thrown = (ambiguous: boolean, error: unknown) =>
+      keepingDoubt(ambiguous, () => Promise.reject(error)).catch((caught: unknown) => caught);
+    expect(await thrown(true, plain)).toMatchObject({
+      kind: 'throttled',
+      code: BUDGET_SPENT,
+      retryAfterMs: 7,
+      maybeApplied: true,
+    });
+    expect(await thrown(false, plain)).toBe(plain);
+    expect(await thrown(true, new Error('bug'))).toMatchObject({ kind: 'unknown-outcome', maybeApplied: true });
+    expect(await keepingDoubt(true, async () => 'done')).toBe('done');
   });
 
   it('takes what is not a Failure for an unknown outcome', async () => {
@@ -80,9 +96,11 @@ describe('attempts', () => {
     expect((await run(two, { random: 0 })).slept).toEqual([0, 0]);
   });
 
-  it('obeys Retry-After up to 30 s', async () => {
+  it('obeys Retry-After, and does not call again in the same call when it is above 30 s', async () => {
     expect((await run([failure('throttled', { retryAfterMs: 7_000 }), 'done'])).slept).toEqual([7_000]);
-    expect((await run([failure('throttled', { retryAfterMs: 3_600_000 }), 'done'])).slept).toEqual([30_000]);
+    expect((await run([failure('throttled', { retryAfterMs: 30_000 }), 'done'])).slept).toEqual([30_000]);
+    const later = failure('throttled', { retryAfterMs: 30_001 });
+    expect(await run([later, 'done'])).toEqual({ result: later, calls: 1, slept: [] });
   });
 
   it('stops when the next attempt cannot finish before the deadline', async () => {

@@ -109,7 +109,7 @@ function listFault(arrived: Arrived, signed: readonly string[]): string | undefi
   for (const name of ['host', 'x-sdk-date']) {
     if (!names.has(name)) return `${name} must be a signed header`;
   }
-  const absent = signed.find((name) => arrived.headers[name] === undefined);
+  const absent = signed.find((name) => !Object.hasOwn(arrived.headers, name));
   if (absent !== undefined) return `the signed header ${absent} is not in the request`;
   return arrived.headers['x-security-token'] !== undefined && !names.has('x-security-token')
     ? 'x-security-token must be a signed header'
@@ -117,7 +117,7 @@ function listFault(arrived: Arrived, signed: readonly string[]): string | undefi
 }
 
 function header(arrived: Arrived, name: string): string {
-  const value = arrived.headers[name];
+  const value = Object.hasOwn(arrived.headers, name) ? arrived.headers[name] : undefined;
   return (Array.isArray(value) ? value.join(',') : (value ?? '')).trim();
 }
 

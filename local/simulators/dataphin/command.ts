@@ -6,7 +6,13 @@ import { type Refusal, refusal } from '../alibaba-gateway.ts';
  * models of the public SDK, version 2023-06-30). Optional keys may be left out, never null; unknown keys are refused.
  */
 const text = z.string().min(1);
-const long = z.number().refine(Number.isInteger, 'must be a whole number');
+/** Of 2^63 - 1 and 2^63 JSON makes the same number here, so the last of a long's range is refused with what lies beyond it. */
+const long = z
+  .number()
+  .refine(
+    (value) => Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63,
+    'must be a whole number, a long',
+  );
 const properties = z.record(z.string(), z.json());
 
 export const SUB_TYPES = [

@@ -38,7 +38,7 @@ export function callerRefusal(tenant: unknown, ownTenant: string, permission: bo
   if (tenant === undefined || tenant === '') {
     return refusal(400, 'MissingOpTenantId', 'OpTenantId is mandatory for this action.');
   }
-  if (typeof tenant !== 'string' || !/^\d{1,19}$/.test(tenant)) {
+  if (typeof tenant !== 'string' || !/^\d{1,19}$/.test(tenant) || BigInt(tenant) >= 2n ** 63n) {
     return refusal(400, 'InvalidOpTenantId', 'Specified parameter OpTenantId is not valid: a decimal long is.');
   }
   return sameSecret(tenant, ownTenant)

@@ -23,13 +23,26 @@ export const METADATA_SUB_TYPES = [
 
 const name = z.string().min(1);
 
+const DIGITS = /^\d+$/;
+
 /** A long that JSON numbers carry exactly; as a number or as digits. */
 export const long = z.union([
   z.int().nonnegative(),
   z
     .string()
-    .regex(/^\d+$/, 'must be a whole number')
+    .regex(DIGITS, 'must be a whole number')
     .refine((digits) => Number.isSafeInteger(Number(digits)), 'is too large'),
+]);
+
+const MOST_LONG = 2n ** 63n - 1n;
+
+/** A long that is only ever sent as text, so digits may use its whole range; a number must be one that JSON carries exactly. */
+export const longAsText = z.union([
+  z.int().nonnegative(),
+  z
+    .string()
+    .regex(DIGITS, 'must be a whole number')
+    .refine((digits) => !DIGITS.test(digits) || BigInt(digits) <= MOST_LONG, 'is too large'),
 ]);
 
 /** `dataphin` block of a dataset. */

@@ -1,6 +1,6 @@
 import { Failure } from '../../core/failure.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { attempts } from '../../http/retry.ts';
+import { attempts, keepingDoubt } from '../../http/retry.ts';
 import type { HttpAnswer } from '../../http/transport.ts';
 import { signAcs3 } from '../../signing/acs3.ts';
 import { encodeForm, type QueryPair } from '../../signing/canonical.ts';
@@ -52,16 +52,22 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
       : { probe: (options: CallOptions) => probe(call, options), present, lineage, verify }),
     register: async (wanted, options) => {
       const first = await add(wanted, options);
-      const rest = first.already ? await left(() => stillMissing(wanted, options, present)) : undefined;
-      if (rest === undefined) return receipt(first);
-      const second = await add(rest, options);
-      if (second.already) throw refusesColumns(rest, receipt(second, first));
-      return receipt(second, first);
+      if (!first.already) return receipt(first);
+      return keepingDoubt(first.ambiguous, async () => {
+        const rest = await left(() => stillMissing(wanted, options, present));
+        if (rest === undefined) return receipt(first);
+        const second = await add(rest, options);
+        if (second.already) throw refusesColumns(rest, receipt(second, first));
+        return receipt(second, first);
+      });
     },
     withdraw: async (wanted, options) => {
       const first = await remove(wanted, options);
-      const rest = first.already ? await left(() => stillShown(wanted, options, present)) : undefined;
-      return rest === undefined ? receipt(first) : receipt(await remove(rest, options), first);
+      if (!first.already) return receipt(first);
+      return keepingDoubt(first.ambiguous, async () => {
+        const rest = await left(() => stillShown(wanted, options, present));
+        return rest === undefined ? receipt(first) : receipt(await remove(rest, options), first);
+      });
     },
   };
 }

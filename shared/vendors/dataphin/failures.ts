@@ -74,6 +74,12 @@ const RULES: readonly Rule[] = [
     advice: 'Set the clock of this machine: it is more than 15 minutes off',
   },
   {
+    code: /^(Invalid|Missing)(TimeStamp|Date\b)/i,
+    kind: 'denied',
+    advice:
+      'Every call carries the date of its attempt: look at the clock of this machine, and for a proxy that changes headers',
+  },
+  {
     code: /^InvalidAccessKeyId\.Inactive/,
     kind: 'denied',
     advice: `The key is disabled: enable it, or change "access_key_id" in the target's secret`,
@@ -84,12 +90,22 @@ const RULES: readonly Rule[] = [
     kind: 'denied',
     advice: '"security_token" in the target\'s secret is wrong or expired',
   },
+  {
+    code: /^MissingSecurityToken/i,
+    kind: 'denied',
+    advice: 'The key is a temporary one, so "security_token" is needed in the target\'s secret as well',
+  },
+  {
+    code: /^(Invalid|Missing)OpTenantId/,
+    kind: 'denied',
+    advice: '"op_tenant_id" in the target\'s secret is not taken',
+  },
   { code: /^SignatureDoesNotMatch/, kind: 'denied', advice: `${KEY}: the secret does not belong to the key` },
   {
-    code: /^(IncompleteSignature|InvalidSignatureMethod)/,
+    code: /^(IncompleteSignature|(Invalid|Missing)Signature|Missing(AccessKey|Authorization|Action|Version|ContentSha256))/,
     kind: 'denied',
     advice:
-      'This endpoint does not take ACS3-HMAC-SHA256 signatures (an old deployment, or a proxy that drops headers). Check "endpoint" in the target\'s secret',
+      'The key could not be checked: this endpoint does not take ACS3-HMAC-SHA256 signatures (an old deployment, or a proxy that drops headers). Check "endpoint" in the target\'s secret',
   },
   {
     code: /^UnsupportedHTTPMethod/,

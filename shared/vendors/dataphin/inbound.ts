@@ -7,6 +7,7 @@ import type { Asset } from './wire.ts';
 /** Pure: what calls in Dataphin's own format make of the document that keeps what the same pair was told before. */
 export { commandToDocument, documentToCommand, readCall, type WireCall } from './document.ts';
 export { label as tableName } from './mapping.ts';
+export { checkReferences } from './references.ts';
 export { API_VERSION } from './wire.ts';
 
 /** What tells two pairs apart; the key of their owner is made of it. ExtProperties and MetadataSubType only add to the same table. */

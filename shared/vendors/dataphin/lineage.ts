@@ -1,15 +1,9 @@
 import * as z from 'zod';
 import { Failure } from '../../core/failure.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { QueryPair } from '../../signing/canonical.ts';
 import type { LineageEdge, LineageQuery, LineageTable, VendorLineage } from '../vendor.ts';
-import type { DataphinAnswer } from './wire.ts';
+import { lineageRows, type Read, unlessUnknown } from './read-answer.ts';
 
-type Read = (
-  operation: string,
-  query: readonly QueryPair[],
-  field: readonly [name: string, json: object],
-) => Promise<DataphinAnswer>;
 type Way = 'upstream' | 'downstream';
 
 const text = z.string().nullish();
@@ -86,9 +80,7 @@ async function around(
   const ask = async <T>(operation: string, schema: z.ZodType<T>): Promise<T> => {
     const body = await read(operation, [['TableGuid', guid]], ['FilterQuery', filter]);
     if (body.RequestId) found.receipts.add(body.RequestId);
-    const parsed = schema.safeParse(body);
-    if (parsed.success) return parsed.data;
-    throw new Failure('unavailable', `Dataphin answered ${operation} in a form that is not documented.`);
+    return lineageRows(schema, body);
   };
   try {
     const others = new Set<string>();
@@ -109,9 +101,7 @@ async function around(
     }
     return [...others];
   } catch (thrown) {
-    // A table that Dataphin does not know shows no lineage.
-    if (thrown instanceof Failure && thrown.kind === 'missing') return [];
-    throw thrown;
+    return unlessUnknown(thrown, []);
   }
 }
 

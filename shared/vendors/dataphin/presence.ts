@@ -1,13 +1,8 @@
 import { Failure } from '../../core/failure.ts';
-import type { QueryPair } from '../../signing/canonical.ts';
 import type { Call, CallOptions, Presence, WithdrawCall } from '../vendor.ts';
-import { columnLineagesSchema, type DataphinAnswer, guidsOf, tableLineagesSchema } from './wire.ts';
+import { lineageRows, type Read, unlessUnknown } from './read-answer.ts';
+import { columnLineagesSchema, guidsOf, tableLineagesSchema } from './wire.ts';
 
-export type Read = (
-  operation: string,
-  query: readonly QueryPair[],
-  field: readonly [name: string, json: object],
-) => Promise<DataphinAnswer>;
 type Look = (call: Call, options: CallOptions) => Promise<Presence>;
 
 /**
@@ -46,9 +41,7 @@ export async function readPresence(call: Call, read: Read): Promise<Presence> {
       })),
     };
   } catch (thrown) {
-    // A table that Dataphin does not know shows no lineage.
-    if (thrown instanceof Failure && thrown.kind === 'missing') return { edge: false, columns: [] };
-    throw thrown;
+    return unlessUnknown(thrown, { edge: false, columns: [] });
   }
 }
 
@@ -88,23 +81,6 @@ async function shownColumns(call: Call, options: CallOptions, look: Look) {
 
 function keyOf({ from, to }: Call['columns'][number]): string {
   return JSON.stringify([from.column, to.column]);
-}
-
-/** The body of a lineage read, or `Failure` `unavailable`. */
-export function lineageRows<T>(
-  schema: { safeParse(value: unknown): { success: boolean; data?: T } },
-  body: DataphinAnswer,
-): T {
-  const parsed = schema.safeParse(body);
-  if (parsed.success && parsed.data !== undefined) return parsed.data;
-  throw new Failure(
-    'unavailable',
-    'Dataphin answered a lineage read in a form that is not documented. Try again, or report it with the request id.',
-    {
-      ...(body.RequestId ? { requestId: body.RequestId } : {}),
-      maybeApplied: false,
-    },
-  );
 }
 
 /** The name of a column of this table, by its GUID; undefined for a column of another one. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { ENDPOINT_RULE, type Endpoint, parseEndpoint } from '../endpoint.ts';
 import { secretReader, unusable } from '../secret.ts';
-import { long } from './blocks.ts';
+import { long, longAsText } from './blocks.ts';
 
 const text = z.string().min(1);
 
@@ -13,7 +13,7 @@ export const secretSchema = z.lazy(() =>
       access_key_secret: text,
       security_token: text.exactOptional(),
       endpoint: text,
-      op_tenant_id: long,
+      op_tenant_id: longAsText,
       tenant_id: long.exactOptional(),
       user_id: text.exactOptional(),
       account: text.describe('Fixed name of the account, if its endpoint may change').exactOptional(),

@@ -1,6 +1,6 @@
-import { Failure } from '../../core/failure.ts';
 import type { Call, Sight } from '../vendor.ts';
-import { columnIn, lineageRows, type Read } from './presence.ts';
+import { columnIn } from './presence.ts';
+import { lineageRows, type Read, unlessUnknown } from './read-answer.ts';
 import { columnLineagesSchema, guidsOf, tableLineagesSchema } from './wire.ts';
 
 const UNREADABLE: Sight = { readable: false, edge: false, columns: [], others: [] };
@@ -70,9 +70,7 @@ async function readTable(
     );
     return { columns, pairs };
   } catch (thrown) {
-    // A table that Dataphin does not know shows no lineage.
-    if (thrown instanceof Failure && thrown.kind === 'missing') return { columns: [], pairs: [] };
-    throw thrown;
+    return unlessUnknown(thrown, { columns: [], pairs: [] });
   }
 }
 
