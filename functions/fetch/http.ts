@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { isOwnerKey, statusKey } from '../../shared/core/owner-key.ts';
-import { unnamed } from '../../shared/intake/unnamed.ts';
+import { unnamed } from '../../shared/converge/unnamed.ts';
 import { checkOwner, mayOwn } from '../../shared/triggers/access.ts';
 import { functionUrl, json, type Request } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
@@ -79,7 +79,7 @@ export const entry = functionUrl([
       const { value, answer } = read(listing, request);
       if (!value) return answer;
       const { after, limit } = value;
-      return json(200, await unnamed({ limit, ...(after === undefined ? {} : { after }) }, services));
+      return json(200, await unnamed({ limit, ...(after === undefined ? {} : { after }) }, services.deps));
     },
   },
   {

@@ -1,12 +1,12 @@
 import pMap from 'p-map';
 import type { StatusDocument } from '../../shared/converge/status.ts';
+import { unnamed } from '../../shared/converge/unnamed.ts';
 import { asFailure } from '../../shared/core/failure.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import { nameDataset } from '../../shared/core/naming.ts';
 import { isOwnerKey, OWNER_PREFIXES, statusKey } from '../../shared/core/owner-key.ts';
 import { suggestRule } from '../../shared/formats/openlineage/suggest-rule.ts';
 import { titleOf } from '../../shared/formats/words.ts';
-import { unnamed } from '../../shared/intake/unnamed.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { type VendorState, vendorStates } from './overview-vendors.ts';
 
@@ -78,7 +78,7 @@ export async function overview(services: Services, after?: string): Promise<Over
     ownersAfter(after ?? '', services),
     heldOwners(services),
     document('status/reconcile/latest.json', services),
-    unnamed({ limit: UNNAMED }, services).catch(() => ({ unresolved: [] })),
+    unnamed({ limit: UNNAMED }, services.deps).catch(() => ({ unresolved: [] })),
   ]);
   const statuses = await pMap(owners, async (owner) => [owner, await statusOf(owner, services)] as const, {
     concurrency: AT_ONCE,

@@ -2,7 +2,7 @@ import { digest } from '../../shared/core/digest.ts';
 import { canonicalJson } from '../../shared/core/json.ts';
 import { type Declared, lacks, manifestText, readManifest, united } from '../../shared/formats/flink/declaration.ts';
 import { type Flows, flowsOf, type Temporary } from '../../shared/formats/flink/flows.ts';
-import { flinkTable, noteUnnamed } from '../../shared/intake/unnamed.ts';
+import { flinkTable, noteUnnamed } from '../../shared/converge/unnamed.ts';
 import { parse } from '../../shared/parse.ts';
 import type { VendorClient } from '../../shared/vendors/vendor.ts';
 import type { Services } from '../../shared/wiring.ts';
@@ -61,7 +61,7 @@ export async function declareDeployment(
   const content = digest(text);
   // What is declared as it was is no news.
   const again = content === before?.content;
-  await noteUnnamed([...tables.values()].map(flinkTable), owner, services, { again });
+  await noteUnnamed([...tables.values()].map(flinkTable), owner, services.deps, { again });
   if (head !== undefined && head.etag === before?.etag && content === before.content) return same(content, head.etag);
 
   const stored = head === undefined ? undefined : await manifests.get(owner);

@@ -8,6 +8,7 @@ import { foreignKeys } from '../core/written-keys.ts';
 import { parse } from '../parse.ts';
 import type { Unit, Unresolved } from '../vendors/vendor.ts';
 import type { ConvergeDeps, NamingFile, Target, Targets } from './deps.ts';
+import { type Nameless, namelessOf } from './unnamed.ts';
 import { named as withNames } from './vendor-names.ts';
 
 /** What an owner's manifest asks of the targets now. */
@@ -23,6 +24,8 @@ export type Desired =
       readonly units: ReadonlyMap<string, DesiredUnit>;
       readonly unresolved: readonly UnresolvedEdge[];
       readonly problems: readonly Problem[];
+      /** Datasets that some target has no name for. */
+      readonly nameless: readonly Nameless[];
     };
 
 export interface DesiredUnit {
@@ -113,7 +116,14 @@ export function mapped(
     }
   }
   const job = declaration.job && `${declaration.job.namespace}/${declaration.job.name}`;
-  return { kind: 'declared', ...(job === undefined ? {} : { job }), units, unresolved, problems };
+  const nameless = unresolved.length === 0 ? [] : namelessOf(entries, meantFor(chosen, targets));
+  return { kind: 'declared', ...(job === undefined ? {} : { job }), units, unresolved, problems, nameless };
+}
+
+function meantFor(chosen: readonly Target[], { list }: Targets) {
+  const vendors = (of: readonly Target[]) => [...new Set(of.map((each) => each.vendor.name))];
+  const names = vendors(chosen);
+  return { chosen: names, others: vendors(list).filter((name) => !names.includes(name)) };
 }
 
 function* pairs(entries: readonly Entry[]): Generator<readonly [string, string, string]> {

@@ -13,6 +13,7 @@ import { decodeOwner, type OwnerState, ownerKey } from './owner.ts';
 import { report } from './report.ts';
 import { oldestUnknown } from './status.ts';
 import type { UnitResult } from './unit.ts';
+import { noteUnnamed } from './unnamed.ts';
 import { briefLease, type Converged, goalHash, MAX_DELAY_MS, ownerRow, save, type Work } from './work.ts';
 
 export interface Finish {
@@ -42,6 +43,9 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
     request.owner,
     deps,
   );
+  // Of events and of Flink, whoever writes the declaration knows more names.
+  const told = /^(openlineage|flink)\//.test(request.owner);
+  if (settled && !told && desired.kind === 'declared') await noteUnnamed(desired.nameless, request.owner, deps);
 
   // What a vendor refuses to take back is the owner's as long as it is there, and no part of what later edits lose.
   const refused = results.filter(({ id, state: unit }) => !decision.claims.has(id) && unit && withdrawalRefused(unit));

@@ -1,4 +1,5 @@
 import { commit } from '../converge/commit.ts';
+import { noteUnnamed } from '../converge/unnamed.ts';
 import type { JsonObject } from '../core/json.ts';
 import { MAX_BYTES, MAX_PAIRS } from '../core/manifest.ts';
 import { type Declared, declare, type Followed } from '../formats/openlineage/declaration.ts';
@@ -20,7 +21,6 @@ import {
   subjectRow,
   withNames,
 } from './subject.ts';
-import { noteUnnamed } from './unnamed.ts';
 
 /**
  * Writes what a job or dataset declares now as its manifest. The bucket's notification has the owner converged, as with any other
@@ -48,7 +48,7 @@ export async function publish(subject: Subject, services: Services): Promise<voi
     const manifest = await put(declared, services);
     // Only who wrote has to make sure that it was the latest; of two that write, one gets through.
     if (manifest.written && !(await commit(deps.ledger, subjectRow(state, deps), read.rev))) continue;
-    await noteUnnamed(datasetsOf(manifest.document), ownerOf(subject), services);
+    await noteUnnamed(datasetsOf(manifest.document), ownerOf(subject), deps);
     const guesses = declared.edges.filter((edge) => edge.guess).length;
     if (guesses > 0 || declared.indirect > 0) {
       log.info('lineage from events was guessed or cut', {

@@ -1,18 +1,21 @@
 import pMap from 'p-map';
-import { commit } from '../converge/commit.ts';
 import { digest } from '../core/digest.ts';
+import type { Entry } from '../core/edge.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Naming } from '../core/naming.ts';
 import { NO_NAMING, nameDataset } from '../core/naming.ts';
 import type { DatasetId } from '../formats/openlineage/facts.ts';
 import { suggestFlinkRule, suggestRule } from '../formats/openlineage/suggest-rule.ts';
-import type { Services } from '../wiring.ts';
+import { commit } from './commit.ts';
+import type { ConvergeDeps } from './deps.ts';
 
-/** A dataset that events or Flink deployments name. */
+/** A dataset that a manifest, events or Flink deployments name. */
 export interface Nameless extends DatasetId {
   readonly symlinks?: readonly DatasetId[];
   /** Flink's own name of it; its namespace is `flink` then. */
   readonly flink?: JsonObject;
+  /** Vendors that need no rule for it: the manifest gives their names itself, or is not meant for them. */
+  readonly settled?: readonly string[];
 }
 
 /** A dataset that no rule knows at some vendor. */
@@ -45,24 +48,45 @@ const DAY_MS = 86_400_000;
 export async function noteUnnamed(
   datasets: readonly Nameless[],
   owner: string,
-  services: Services,
+  deps: ConvergeDeps,
   { again = false }: { readonly again?: boolean } = {},
 ): Promise<void> {
-  const { deps, log } = services;
   try {
     const { naming } = await deps.naming();
-    const vendors = await registering(services);
+    const vendors = await registering(deps);
     await pMap(
       datasets,
       async (dataset) => {
         const missing = unknownAt(dataset, vendors, naming ?? NO_NAMING);
-        if (missing.length > 0) await note(dataset, { vendors: missing, owner, again }, services);
+        if (missing.length > 0) await note(dataset, { vendors: missing, owner, again }, deps);
       },
       { concurrency: AT_ONCE },
     );
   } catch (thrown) {
-    log.warn('unnamed datasets were not noted', { reason: thrown instanceof Error ? thrown.message : String(thrown) });
+    deps.log.warn('unnamed datasets were not noted', {
+      reason: thrown instanceof Error ? thrown.message : String(thrown),
+    });
   }
+}
+
+/** So many of one declaration are written down; its status names all edges. */
+const MOST = 500;
+
+/** Datasets of these edges with an OpenLineage identity and without a name at one of the vendors that they are meant for (`chosen`, not `others`). */
+export function namelessOf(
+  entries: readonly Entry[],
+  { chosen, others }: { readonly chosen: readonly string[]; readonly others: readonly string[] },
+): readonly Nameless[] {
+  const found = new Map<string, Nameless>();
+  for (const entry of entries) {
+    for (const { namespace, name, symlinks, vendors } of [...entry.from, ...entry.to]) {
+      if (namespace === undefined || name === undefined || found.size === MOST) continue;
+      if (chosen.every((vendor) => vendors[vendor] !== undefined)) continue;
+      const settled = [...Object.keys(vendors), ...others];
+      found.set(JSON.stringify([namespace, name]), { namespace, name, ...(symlinks ? { symlinks } : {}), settled });
+    }
+  }
+  return [...found.values()];
 }
 
 /** A table of Flink, called as graphs call it. */
@@ -75,17 +99,17 @@ export function flinkTable(flink: JsonObject): Nameless {
 }
 
 function unknownAt(dataset: Nameless, vendors: readonly string[], naming: Naming): readonly string[] {
-  const { namespace, name, symlinks, flink } = dataset;
+  const { namespace, name, symlinks, flink, settled = [] } = dataset;
   const named = nameDataset(
     flink ? { vendors: { flink } } : { namespace, name, vendors: {}, ...(symlinks ? { symlinks } : {}) },
     naming,
   );
   // A name in a vendor's own namespace needs no rule.
-  const own = new Set([namespace, ...(symlinks ?? []).map((each) => each.namespace)]);
+  const own = new Set([namespace, ...(symlinks ?? []).map((each) => each.namespace), ...settled]);
   return vendors.filter((vendor) => named.vendors[vendor] === undefined && !own.has(vendor));
 }
 
-async function registering({ deps }: Services): Promise<readonly string[]> {
+async function registering(deps: ConvergeDeps): Promise<readonly string[]> {
   const { list } = await deps.targets();
   return [
     ...new Set(list.filter((target) => target.client.register !== undefined).map((target) => target.vendor.name)),
@@ -95,9 +119,9 @@ async function registering({ deps }: Services): Promise<readonly string[]> {
 async function note(
   dataset: Nameless,
   { vendors, owner, again }: Pick<Unnamed, 'vendors' | 'owner'> & { readonly again: boolean },
-  { deps }: Services,
+  deps: ConvergeDeps,
 ): Promise<void> {
-  const { namespace, name, symlinks, flink } = dataset;
+  const { namespace, name, symlinks, flink, settled } = dataset;
   const key = `ol/unnamed/${digest(JSON.stringify([namespace, name]))}`;
   const now = new Date(deps.now()).toISOString();
   for (;;) {
@@ -109,6 +133,7 @@ async function note(
       name,
       ...(symlinks ? { symlinks } : {}),
       ...(flink ? { flink } : {}),
+      ...(settled && settled.length > 0 ? { settled } : {}),
       vendors,
       count: again && known ? known.count : (known?.count ?? 0) + 1,
       firstSeen: known?.firstSeen ?? now,
@@ -124,19 +149,18 @@ async function note(
 /** What no rule covers now, a page at a time; what a rule has come to cover since is left out and forgotten. */
 export async function unnamed(
   page: { readonly after?: string; readonly limit: number },
-  services: Services,
+  deps: ConvergeDeps,
 ): Promise<UnnamedPage> {
-  const { deps } = services;
   const { naming } = await deps.naming();
-  const vendors = await registering(services);
+  const vendors = await registering(deps);
   const found = await deps.ledger.find(INDEX, page);
   const rows = await deps.ledger.getMany(found.items);
   const unresolved: (Unnamed & { rule: JsonObject })[] = [];
   for (const key of found.items) {
     const row = rows.get(key);
     if (!row) continue;
-    const known = row.body as unknown as Unnamed;
-    const missing = unknownAt(known, vendors, naming ?? NO_NAMING);
+    const { settled, ...known } = row.body as unknown as Unnamed;
+    const missing = unknownAt({ ...known, ...(settled ? { settled } : {}) }, vendors, naming ?? NO_NAMING);
     if (missing.length === 0) await deps.ledger.remove(key, row.rev);
     else
       unresolved.push({
