@@ -1,3 +1,4 @@
+import { namelessKeys } from '../../shared/converge/nameless.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { type Graph, type GraphOptions, graphOf, nameGroups, namesOf } from '../../shared/core/graph.ts';
 import { type EdgeFilter, filtered, isFilter } from '../../shared/core/graph-filter.ts';
@@ -135,7 +136,7 @@ async function matching(units: readonly UnitState[], query: LineageQuery, servic
   return units.filter((unit) => filtered(graphOf([unit], { columns: false, ...facts }), query).edges.length > 0);
 }
 
-/** An owner's row names its units. */
+/** An owner's row names its units; edges that no vendor has names for stand beside it. */
 async function ofOwner(
   owner: string,
   query: LineageQuery,
@@ -144,10 +145,12 @@ async function ofOwner(
 ): Promise<LineageAnswer> {
   const row = await services.deps.ledger.get(`owner/${owner}`);
   if (row === undefined) throw new Failure('missing', `no manifest ${owner.slice(0, 300)} has been registered`);
-  const ids = [...(await idsOf(row.body['units'] as Record<string, never>, services.deps.ledger))].sort();
-  const rest = ids.filter((id) => id > (query.after ?? ''));
+  const { ledger } = services.deps;
+  const ids = await idsOf(row.body['units'] as Record<string, never>, ledger);
+  const keys = [...ids.map((id) => `unit/${id}`), ...(await namelessKeys(owner, ledger))].sort();
+  const rest = keys.filter((key) => key > (query.after ?? ''));
   const page = rest.slice(0, query.limit);
-  const units = await reader.byKey(page.map((id) => `unit/${id}`));
+  const units = await reader.byKey(page);
   const graph = filtered(await graphFor(units, query, services), query);
   const last = page.at(-1);
   return rest.length > page.length && last !== undefined ? { ...graph, next: last } : graph;

@@ -1,6 +1,7 @@
 import type { StatusDocument } from '../../shared/converge/status.ts';
 import { budgetKey, circuitKey, usedOn } from '../../shared/core/account-rows.ts';
 import { asFailure } from '../../shared/core/failure.ts';
+import { NAMELESS } from '../../shared/core/nameless.ts';
 import { etaSeconds } from '../../shared/core/plan-document.ts';
 import { decodeUnit } from '../../shared/core/unit-state.ts';
 import type { Services } from '../../shared/wiring.ts';
@@ -95,7 +96,7 @@ async function seenInLedger({ deps }: Services): Promise<readonly Known[]> {
   const seen = new Map<string, Known>();
   for (const row of rows.values()) {
     const { target, account } = decodeUnit(row.body);
-    seen.set(target, { target, title: target, account });
+    if (account !== NAMELESS) seen.set(target, { target, title: target, account });
   }
   return [...seen.values()].sort((a, b) => (a.target < b.target ? -1 : 1));
 }

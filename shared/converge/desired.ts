@@ -1,11 +1,13 @@
+import { tooLarge } from '../core/document.ts';
 import type { Declaration, Entry, Problem } from '../core/edge.ts';
 import { Failure } from '../core/failure.ts';
 import { append } from '../core/large-lists.ts';
 import { MAX_BYTES } from '../core/manifest.ts';
+import { type NamelessPair, namelessPairs } from '../core/nameless.ts';
 import { formatOf } from '../core/owner-key.ts';
 import { resolveManifest } from '../core/resolve.ts';
 import { foreignKeys } from '../core/written-keys.ts';
-import { parse } from '../parse.ts';
+import { parse, withLines } from '../parse.ts';
 import type { Unit, Unresolved } from '../vendors/vendor.ts';
 import type { ConvergeDeps, NamingFile, Target, Targets } from './deps.ts';
 import { type Nameless, namelessOf } from './unnamed.ts';
@@ -24,8 +26,12 @@ export type Desired =
       readonly units: ReadonlyMap<string, DesiredUnit>;
       readonly unresolved: readonly UnresolvedEdge[];
       readonly problems: readonly Problem[];
-      /** Datasets that some target has no name for. */
-      readonly nameless: readonly Nameless[];
+      /** Datasets that some target has no name for, and edges that none of `targets` has names for. */
+      readonly nameless: {
+        readonly datasets: readonly Nameless[];
+        readonly pairs: readonly NamelessPair[];
+        readonly targets: readonly string[];
+      };
     };
 
 export interface DesiredUnit {
@@ -53,8 +59,8 @@ export async function desiredOf(
   try {
     object = await deps.manifests.get(owner, { maxBytes: MAX_BYTES[format] });
   } catch (thrown) {
-    if (thrown instanceof Failure && thrown.code === 'too-large') {
-      return { kind: 'unreadable', problems: [{ path: '', message: thrown.message }] };
+    if (thrown instanceof Failure && thrown.code === 'too-large' && thrown.size !== undefined) {
+      return { kind: 'unreadable', problems: [{ path: '', message: tooLarge(thrown.size, format) }] };
     }
     throw thrown;
   }
@@ -66,11 +72,12 @@ export async function desiredOf(
   const parsed = await (deps.parse ?? parse)(object.bytes, format);
   if ('problems' in parsed) return { kind: 'unreadable', problems: parsed.problems, etag: object.etag };
   const foreign = foreignKeys(owner, parsed.manifest);
-  if (foreign.length > 0) return { kind: 'unreadable', problems: foreign, etag: object.etag };
-  return {
-    ...mapped(resolveManifest(parsed.manifest, naming.naming), targets, deps.settings.deployment),
-    etag: object.etag,
-  };
+  // Nobody looks for a line in what the functions write.
+  const located = async (problems: readonly Problem[]) =>
+    owner.startsWith('manifests/') ? await withLines(problems, object.bytes, format, deps.lines) : problems;
+  if (foreign.length > 0) return { kind: 'unreadable', problems: await located(foreign), etag: object.etag };
+  const declared = mapped(resolveManifest(parsed.manifest, naming.naming), targets, deps.settings.deployment);
+  return { ...declared, problems: await located(declared.problems), etag: object.etag };
 }
 
 /** Maps a declaration to each target it names, or to every configured target that can register. Pure. */
@@ -116,7 +123,11 @@ export function mapped(
     }
   }
   const job = declaration.job && `${declaration.job.namespace}/${declaration.job.name}`;
-  const nameless = unresolved.length === 0 ? [] : namelessOf(entries, meantFor(chosen, targets));
+  const nameless = {
+    datasets: unresolved.length === 0 ? [] : namelessOf(entries, meantFor(chosen, targets)),
+    pairs: namelessPairs(entries, units, new Set(unresolved.map((each) => each.path))),
+    targets: chosen.map((each) => each.name),
+  };
   return { kind: 'declared', ...(job === undefined ? {} : { job }), units, unresolved, problems, nameless };
 }
 

@@ -9,6 +9,7 @@ import { type Decision, keepsAll } from './decide.ts';
 import type { ConvergeDeps, Targets } from './deps.ts';
 import type { Desired } from './desired.ts';
 import { onItsWay } from './due.ts';
+import { rememberNameless } from './nameless.ts';
 import { decodeOwner, type OwnerState, ownerKey } from './owner.ts';
 import { report } from './report.ts';
 import { oldestUnknown } from './status.ts';
@@ -45,7 +46,9 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
   );
   // Of events and of Flink, whoever writes the declaration knows more names.
   const told = /^(openlineage|flink)\//.test(request.owner);
-  if (settled && !told && desired.kind === 'declared') await noteUnnamed(desired.nameless, request.owner, deps);
+  if (settled && !told && desired.kind === 'declared')
+    await noteUnnamed(desired.nameless.datasets, request.owner, deps);
+  await rememberNameless(request.owner, desired, deps);
 
   // What a vendor refuses to take back is the owner's as long as it is there, and no part of what later edits lose.
   const refused = results.filter(({ id, state: unit }) => !decision.claims.has(id) && unit && withdrawalRefused(unit));

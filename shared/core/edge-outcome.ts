@@ -1,5 +1,6 @@
 import type { Wish } from './claims.ts';
 import { NONE } from './mask.ts';
+import { NAMELESS } from './nameless.ts';
 import { withdrawalRefused } from './refusal.ts';
 import type { Refusal, UnitState } from './unit-state.ts';
 
@@ -70,6 +71,18 @@ export interface Standing {
   readonly wanted: Wish;
   /** Writes times. */
   readonly time: (ms: number) => string;
+}
+
+const NO_NAME =
+  'No rule of naming.yaml gives it a name there, so it is not registered. GET /names/unresolved has a rule to paste.';
+
+/** One unit's standing at its target; of an edge without names, at each target it is meant for. */
+export function edgeAtTargets(unit: UnitState, standing: Standing): readonly EdgeAtTarget[] {
+  if (unit.account !== NAMELESS) return [edgeAtTarget(unit, standing)];
+  const changedAt = unit.changedAt === undefined ? {} : { changedAt: standing.time(unit.changedAt) };
+  return unit.target
+    .split(', ')
+    .map((target) => ({ target, state: 'pending', outcome: 'unresolved', ...changedAt, advice: NO_NAME }));
 }
 
 /** One unit's standing at its target. */

@@ -1,5 +1,5 @@
 import { columnsOf, wish } from './claims.ts';
-import { type EdgeAtTarget, edgeAtTarget, type HeldHere, type Outcome } from './edge-outcome.ts';
+import { type EdgeAtTarget, edgeAtTargets, type HeldHere, type Outcome } from './edge-outcome.ts';
 import { isoTimes } from './iso-time.ts';
 import { NONE } from './mask.ts';
 import { by } from './order.ts';
@@ -92,6 +92,7 @@ export function nodeId(table: UnitTable, vendor: string): string {
 
 /** Every name a table goes by: its identity first, if it has one. */
 export function namesOf(table: UnitTable, vendor: string): string[] {
+  if (vendor === '') return [table.name];
   const own = `${vendor}:${table.name}`;
   const { dataset, same } = table;
   if (dataset === undefined && same === undefined) return [own];
@@ -153,7 +154,7 @@ export function graphOf(units: readonly UnitState[], options: GraphOptions): Gra
   const edges = new Map<string, Map<string, Building>>();
   for (const unit of units) {
     const wanted = wish(unit);
-    const here = edgeAtTarget(unit, { held: options.held?.get(unit.id), wanted, time });
+    const here = edgeAtTargets(unit, { held: options.held?.get(unit.id), wanted, time });
     const columns = options.columns ? columnsOf(unit, wanted.mask === NONE ? unit.shown : wanted.mask) : [];
     const owners = Object.keys(unit.claims);
     const tos = unit.to.map((table) => groups.idOf(nodeId(table, unit.vendor)));
@@ -164,7 +165,7 @@ export function graphOf(units: readonly UnitState[], options: GraphOptions): Gra
         const edge = edgeBetween(from, to, edges);
         nodes.add(from).add(to);
         edge.owners.push(...owners);
-        edge.targets.push(here);
+        edge.targets.push(...here);
         for (const { from: source, to: sink, direct } of columns) {
           if (source.table !== fromIndex || sink.table !== toIndex) continue;
           edge.columns.push({ from: source.column, to: sink.column, direct });

@@ -12,7 +12,8 @@ function indexedName(table: UnitTable, vendor: string): string {
   return table.dataset ?? table.same ?? ownName(table, vendor);
 }
 
-const ownName = (table: UnitTable, vendor: string): string => `${vendor}:${table.name}`;
+/** Without a vendor it has no other name than its identity. */
+const ownName = (table: UnitTable, vendor: string): string => (vendor === '' ? table.name : `${vendor}:${table.name}`);
 
 /**
  * Entry of the units that a dataset feeds (downstream), or that feed it (upstream). One per table and side, so that a hub with many

@@ -93,7 +93,7 @@ export function catalogOf(graphs: readonly Graph[]): Catalog {
   };
 }
 
-function age(known: Building, { registeredAt, changedAt }: GraphEdge): void {
+function age(known: Building, { changedAt, registeredAt = changedAt }: GraphEdge): void {
   if (registeredAt !== undefined && (known.since === undefined || registeredAt < known.since))
     known.since = registeredAt;
   if (changedAt !== undefined && (known.changed === undefined || changedAt > known.changed)) known.changed = changedAt;
