@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dataarts } from '../../shared/vendors/dataarts/index.ts';
 import { readSecret } from '../../shared/vendors/dataarts/secret.ts';
+import { vendors } from '../../shared/vendors/index.ts';
 import type { Call } from '../../shared/vendors/vendor.ts';
-import { DATAARTS_SECRET, dataartsCall, loopback, surroundings } from './loopback.ts';
+import { DATAARTS_SECRET, DATAPHIN_SECRET, dataartsCall, FLINK_SECRET, loopback, surroundings } from './loopback.ts';
 
 let server: Awaited<ReturnType<typeof loopback>>;
 beforeAll(async () => {
@@ -114,6 +115,19 @@ describe('what goes into headers', () => {
     ['instance_id', ''],
   ])('is checked in the secret: %s', (key, value) => {
     expect(() => readSecret({ ...KEYS, region: 'eu-de', [key]: value })).toThrow(key);
+  });
+
+  it.each([
+    ['dataphin', 'access_key_id', 'ID\n'],
+    ['dataphin', 'security_token', 'a b'],
+    ['flink', 'access_key_id', ' ID'],
+    ['flink', 'workspace', '工作区'],
+  ])('is checked in the secret of %s: %s', (name, key, value) => {
+    const vendor = vendors.find((each) => each.name === name);
+    const secret = { ...(name === 'flink' ? FLINK_SECRET : DATAPHIN_SECRET), endpoint: 'https://vendor.example' };
+    const { io } = surroundings();
+    expect(() => vendor?.connect(secret, io)).not.toThrow();
+    expect(() => vendor?.connect({ ...secret, [key]: value }, io)).toThrow(key);
   });
 
   it('is checked in a manifest', () => {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ENDPOINT_RULE, type Endpoint, parseEndpoint } from '../endpoint.ts';
+import { headerText } from '../header-text.ts';
 import { secretReader, unusable } from '../secret.ts';
 import { long, longAsText } from './blocks.ts';
 
@@ -9,9 +10,9 @@ const text = z.string().min(1);
 export const secretSchema = z.lazy(() =>
   z
     .strictObject({
-      access_key_id: text,
+      access_key_id: headerText(),
       access_key_secret: text,
-      security_token: text.exactOptional(),
+      security_token: headerText().exactOptional(),
       endpoint: text,
       op_tenant_id: longAsText,
       tenant_id: long.exactOptional(),

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ENDPOINT_RULE, type Endpoint, parseEndpoint } from '../endpoint.ts';
+import { headerText } from '../header-text.ts';
 import { secretReader, unusable } from '../secret.ts';
 
 const text = z.string().min(1);
@@ -12,12 +13,12 @@ export const namespaceRule = 'a namespace is a name, not "." or ".."';
 export const secretSchema = z.lazy(() =>
   z
     .strictObject({
-      access_key_id: text,
+      access_key_id: headerText(),
       access_key_secret: text,
-      security_token: text.exactOptional(),
+      security_token: headerText().exactOptional(),
       region: text.exactOptional(),
       endpoint: text.exactOptional(),
-      workspace: text,
+      workspace: headerText(),
       namespace: text.regex(PLAIN_NAMESPACE, namespaceRule),
       account: text.describe('Fixed name of the account, if its endpoint may change').exactOptional(),
       ca_pem: text.exactOptional(),
