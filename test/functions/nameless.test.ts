@@ -63,6 +63,8 @@ it('answers what feeds a table that no vendor has a name for, as soon as an even
   expect((await get<{ totalCount: number }>(datasets)).body.totalCount).toBe(2);
   expect(await edges('owner=openlineage/air%2520flow/etl.j.json')).toHaveLength(1);
   expect(await at.dataphin()).toEqual([]);
+  const overview = await (await at.request('GET', '/')).text();
+  expect(/(\d+)\D*edges at vendors/.exec(overview)?.[1]).toBe('0');
 });
 
 it('shows them where they go once a rule names them, and no longer once nobody declares them', async () => {

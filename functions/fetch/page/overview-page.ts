@@ -35,7 +35,7 @@ const time = (iso: string) =>
   `<time datetime="${escaped(iso)}">${escaped(iso.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC'))}</time>`;
 
 function tiles({ manifests, next, attention, vendors }: Overview): string {
-  const edges = manifests.reduce((sum, { counts = {} }) => sum + Object.values(counts).reduce((a, b) => a + b, 0), 0);
+  const edges = manifests.reduce((sum, { counts = {} }) => sum + atVendors(counts), 0);
   const plus = next === undefined ? '' : '+';
   const broken = vendors.filter((each) => each.problem !== undefined || each.refused !== undefined).length;
   const tile = (value: string, name: string, tone = '') =>
@@ -162,4 +162,10 @@ function numbers(found: unknown): string {
   if (typeof found !== 'object' || found === null || Array.isArray(found)) return '';
   const counts = Object.entries(found).filter(([, value]) => typeof value === 'number' && value > 0);
   return counts.map(([name, value]) => `${value} ${escaped(name)}`).join(', ');
+}
+
+/** Edges that stand at a vendor, as far as anybody knows. */
+function atVendors(counts: Readonly<Record<string, number>>): number {
+  const { registered = 0, unchanged = 0, conflict = 0, held = 0, unsupported = 0 } = counts;
+  return registered + unchanged + conflict + held + unsupported;
 }
