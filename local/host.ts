@@ -2,13 +2,14 @@ import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { type Answer, findRoute, type HttpEntry, requestTooLarge, SECURITY_HEADERS } from '../shared/triggers/http.ts';
-import { problem } from '../shared/triggers/problem.ts';
+import { type Answer, findRoute, type HttpEntry, SECURITY_HEADERS } from '../shared/triggers/http.ts';
+import { problem, requestTooLarge, unserved } from '../shared/triggers/problem.ts';
 import type { Services } from '../shared/wiring.ts';
 import { admission, type Place } from './admission.ts';
 import { connectionsOf } from './connections.ts';
 import { invocation } from './invocation.ts';
 import { type ListenAt, listen } from './listen.ts';
+import { answerUnread } from './unread.ts';
 
 /** What a function URL takes at the most, in bytes. */
 const MAX_BODY_BYTES = 6 * 1024 * 1024;
@@ -33,7 +34,8 @@ export async function startHost(
     .filter((each): each is [string, HttpEntry] => each[1].kind === 'http')
     .map(([name, entry]) => ({ name, entry, handler: entry.open(services) }));
 
-  const server = createServer((request, response) => {
+  // A missing Host is answered by `guard`, in our own words.
+  const server = createServer({ requireHostHeader: false }, (request, response) => {
     const handled = handle(request, response).catch((thrown: unknown) => {
       services.log.error('request failed', { reason: String(thrown) });
       response.destroy();
@@ -47,14 +49,7 @@ export async function startHost(
     () => performance.now(),
   );
   server.requestTimeout = TIMEOUT_MS;
-  // What is no HTTP never becomes a request.
-  server.on('clientError', (_error, socket) => {
-    const headers = Object.entries({ ...SECURITY_HEADERS, connection: 'close' }).map(
-      ([name, value]) => `${name}: ${value}\r\n`,
-    );
-    if (socket.writable) socket.end(`HTTP/1.1 400 Bad Request\r\n${headers.join('')}\r\n`);
-    else socket.destroy();
-  });
+  answerUnread(server);
   const { url, port } = await listen(server, at);
   const { cors, publicHosts } = services.settings;
   const refuse = guard({ port, friends: cors.origins, publicHosts });
@@ -77,38 +72,48 @@ export async function startHost(
     if (request.method === 'HEAD') request.method = 'GET';
     // A browser asks whether a page of another site may; the function that would have to do it answers.
     const asked = request.method === 'OPTIONS' ? request.headers['access-control-request-method'] : undefined;
-    const picked = pick(asked ?? request.method ?? 'GET', target(request)[0]);
+    const method = asked ?? request.method ?? 'GET';
+    const [path] = target(request);
+    const headers = headersOf(request);
+    const picked = pick(method, path, headers);
     if ('allowed' in picked) {
-      const answer = problem(405, `${request.method} is not offered here; use ${picked.allowed.join(' or ')}`);
-      return send(response, answer.status, { ...answer.headers, allow: picked.allowed.join(', ') }, answer.body ?? '');
+      const answer = unserved(request.method ?? '', path, picked.allowed);
+      return send(response, answer.status, answer.headers ?? {}, answer.body ?? '');
     }
     const { name, entry, handler } = picked;
     const maxBytes = entry.options.maxBodyBytes ?? MAX_BODY_BYTES;
     const body = await readBody(request, maxBytes, place);
     if (body === 'no room' || (body !== 'too large' && !(await place.begin()))) return admitted.turnAway(response);
     if (body === 'too large') {
-      const { matched } = findRoute(entry, asked ?? request.method ?? 'GET', target(request)[0]);
-      const answer = requestTooLarge(maxBytes, matched?.route);
+      const { matched } = findRoute(entry, method, path);
+      const answer =
+        entry.options.refuse?.({ status: 413, path, headers }) ?? requestTooLarge(maxBytes, matched?.route);
       response.once('finish', () => request.destroy());
       return send(response, answer.status, { ...answer.headers, connection: 'close' }, answer.body ?? '');
     }
-    const event = toEvent(request, body);
+    const event = toEvent(request, headers, body);
     const answer = await handler(event, invocation(name, TIMEOUT_MS, event.requestContext.requestId));
     const bytes = Buffer.from(answer.body ?? '', answer.isBase64Encoded ? 'base64' : 'utf8');
     send(response, answer.statusCode ?? 200, (answer.headers ?? {}) as Record<string, string>, bytes);
   }
 
-  /** The function that has the route; else the methods that all of them know for the path; else any function, for its 404. */
-  function pick(method: string, rawPath: string): (typeof functions)[number] | { readonly allowed: readonly string[] } {
+  /** The function that has the route, or refuses it in a format of its own; else the methods that all of them know for the path; else any function, for its 404. */
+  function pick(
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+  ): (typeof functions)[number] | { readonly allowed: readonly string[] } {
     const methods = new Set<string>();
     for (const each of functions) {
-      const { matched, allowed } = findRoute(each.entry, method, rawPath);
+      const { matched, allowed } = findRoute(each.entry, method, path);
       if (matched) return each;
       for (const one of allowed) methods.add(one);
     }
+    const status = methods.size === 0 ? 404 : 405;
+    const own = functions.find(({ entry }) => entry.options.refuse?.({ status, path, headers }) !== undefined);
     const [first] = functions;
     if (!first) throw new Error('no HTTP functions');
-    return methods.size === 0 ? first : { allowed: [...methods].sort() };
+    return own ?? (methods.size === 0 ? first : { allowed: [...methods].sort() });
   }
 
   return {
@@ -131,6 +136,7 @@ function guard({ port, friends, publicHosts }: Guarded): (request: IncomingMessa
   const hosts = new Set([...ours, ...publicHosts]);
   const origins = new Set(ours.map((name) => `http://${name}`));
   return ({ method, headers }) => {
+    if (headers.host === undefined) return problem(400, 'a request names its Host');
     if (!hosts.has((headers.host ?? '').toLowerCase()))
       return problem(421, 'this service answers on 127.0.0.1 and localhost only');
     const { origin } = headers;
@@ -174,13 +180,16 @@ function target({ url = '/' }: IncomingMessage): readonly [path: string, query: 
   return at < 0 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)];
 }
 
-/** A request as a function URL hands it over (payload format 2.0). */
-function toEvent(request: IncomingMessage, body: Buffer): APIGatewayProxyEventV2 {
-  const [rawPath, rawQueryString] = target(request);
+function headersOf(request: IncomingMessage): Record<string, string> {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(request.headers)) {
+  for (const [name, value] of Object.entries(request.headers))
     headers[name] = Array.isArray(value) ? value.join(', ') : (value ?? '');
-  }
+  return headers;
+}
+
+/** A request as a function URL hands it over (payload format 2.0). */
+function toEvent(request: IncomingMessage, headers: Record<string, string>, body: Buffer): APIGatewayProxyEventV2 {
+  const [rawPath, rawQueryString] = target(request);
   const requestId = randomUUID();
   return {
     version: '2.0',
@@ -224,7 +233,9 @@ function send(
   body: string | Uint8Array,
 ): void {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  response.writeHead(status, { ...SECURITY_HEADERS, ...headers, 'content-length': String(bytes.byteLength) });
+  // Of an answer that has no body it would be the length of the one that was not sent (RFC 9110, 8.6, read 2026-11).
+  const length = status === 204 || status === 304 ? {} : { 'content-length': String(bytes.byteLength) };
+  response.writeHead(status, { ...SECURITY_HEADERS, ...headers, ...length });
   // An empty body would be a write of its own.
   if (bytes.byteLength === 0) response.end();
   else response.end(bytes);

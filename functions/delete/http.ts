@@ -7,9 +7,10 @@ import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { checkStored } from '../register/confined.ts';
-import { answerOf } from '../register/http.ts';
-import { manifestOwner } from '../register/register.ts';
-import { remove } from './delete.ts';
+import { answerOf, checkPreconditions } from '../register/http.ts';
+import { manifestOwner, settle } from '../register/register.ts';
+import { inTurn } from '../register/turn.ts';
+import { erase } from './delete.ts';
 import { withdraw } from './withdraw.ts';
 
 export const entry = functionUrl([
@@ -17,11 +18,17 @@ export const entry = functionUrl([
     method: 'DELETE',
     path: '/manifests/{path+}',
     scope: 'delete',
-    async handle({ params, caller, deadlineMs }, services) {
+    async handle({ params, headers, caller, deadlineMs }, services) {
       const owner = manifestOwner(params['path'] ?? '');
       await checkStored(owner, caller, services);
-      const result = await remove(owner, services, deadlineMs);
-      return result ? answerOf(owner, result) : problem(404, `there is no manifest ${owner}`);
+      const removed = await inTurn(owner, services, deadlineMs, async () => {
+        const stored = await services.deps.manifests.head(owner);
+        if (stored === undefined) return false;
+        checkPreconditions(owner, headers, stored.etag);
+        return erase(owner, services);
+      });
+      if (!removed) return problem(404, `there is no manifest ${owner}`);
+      return answerOf(owner, await settle(owner, services, deadlineMs));
     },
   },
   { method: 'POST', path: '/lineage/withdraw', scope: 'delete', handle: withdrawEdges },
@@ -32,7 +39,7 @@ export const entry = functionUrl([
 export const handler = onLambda(entry);
 
 async function withdrawEdges({ headers, body, caller, deadlineMs }: Request, services: Services): Promise<Answer> {
-  const format = /\byaml\b/.test(headers['content-type'] ?? '') ? 'yaml' : 'json';
+  const format = /\byaml\b/i.test(headers['content-type'] ?? '') ? 'yaml' : 'json';
   if (body.byteLength > MAX_BYTES[format]) return problem(413, `a manifest may have ${MAX_BYTES[format]} bytes`);
   const parsed = await (services.deps.parse ?? parse)(body, format);
   if ('problems' in parsed) return problem(400, 'the manifest has problems; nothing was withdrawn', parsed.problems);

@@ -1,10 +1,11 @@
 import * as z from 'zod';
-import { isOwnerKey, statusKey } from '../../shared/core/owner-key.ts';
 import { unnamed } from '../../shared/converge/unnamed.ts';
+import { isOwnerKey, statusKey } from '../../shared/core/owner-key.ts';
 import { checkOwner, mayOwn } from '../../shared/triggers/access.ts';
 import { functionUrl, json, type Request } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
+import { namesTag } from '../../shared/triggers/url-payload.ts';
 import { manifestOwner } from '../register/register.ts';
 import { answerLineage } from './answer.ts';
 import { newLink, readLink } from './links.ts';
@@ -62,13 +63,15 @@ export const entry = functionUrl([
     method: 'GET',
     path: '/manifests/{path+}',
     scope: 'fetch',
-    async handle({ params, caller }, services) {
+    async handle({ params, headers, caller }, services) {
       const owner = manifestOwner(params['path'] ?? '');
       checkOwner(caller, owner);
       const object = await services.deps.manifests.get(owner);
       if (!object) return problem(404, `there is no manifest ${owner}`);
+      const etag = `"${object.etag}"`;
+      if (namesTag(headers['if-none-match'] ?? '', object.etag, 'weak')) return { status: 304, headers: { etag } };
       const type = owner.endsWith('.json') ? 'application/json' : 'application/yaml';
-      return { status: 200, headers: { 'content-type': type, etag: `"${object.etag}"` }, body: object.bytes };
+      return { status: 200, headers: { 'content-type': type, etag }, body: object.bytes };
     },
   },
   {

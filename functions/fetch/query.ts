@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Problem } from '../../shared/core/edge.ts';
 import { MARKS } from '../../shared/core/edge-outcome.ts';
+import { Failure } from '../../shared/core/failure.ts';
 import type { Request } from '../../shared/triggers/http.ts';
 
 export const FORMATS = ['json', 'html', 'svg', 'mermaid', 'dot', 'openlineage', 'csv'] as const;
@@ -66,7 +67,10 @@ export type Asked = Omit<z.output<typeof parameters>, 'format' | 'depth' | 'limi
   readonly level: 'table' | 'column';
 };
 
-/** The question a request asks, with defaults filled in, or everything that is wrong with it. */
+/**
+ * The question a request asks, with defaults filled in, or everything that is wrong with it. Throws `Failure` `not-acceptable` when
+ * nothing is, but no format is one that `Accept` takes.
+ */
 export function readQuery(
   request: Pick<Request, 'query' | 'headers'>,
 ): { asked: Asked } | { problems: readonly Problem[] } {
@@ -95,9 +99,12 @@ export function readQuery(
       problems.push({ path: 'dataset', message: `give a dataset: ${value.from} is asked around one` });
     }
   }
+  if (problems.length > 0) return { problems };
   const { format = accepted(request.headers['accept']) } = value;
-  if (format === undefined) problems.push({ path: 'format', message: `accept one of ${FORMATS.join(', ')}` });
-  if (problems.length > 0 || format === undefined) return { problems };
+  if (format === undefined) {
+    const message = `lineage is not shown as what Accept names; accept one of ${[...TYPES.keys()].join(', ')}, or ask with format`;
+    throw new Failure('invalid', message, { code: 'not-acceptable' });
+  }
   const standard = DEFAULTS[format === 'html' || format === 'svg' ? 'picture' : 'data'];
   // The round trip needs columns.
   const level = value.level ?? (format === 'openlineage' ? 'column' : standard.level);
@@ -109,19 +116,17 @@ export function problemsOf(error: z.ZodError): Problem[] {
   return error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
 }
 
-const TYPES: Readonly<Record<string, Format>> = {
-  'application/json': 'json',
-  'application/*': 'json',
-  '*/*': 'json',
-  'text/html': 'html',
-  'application/xhtml+xml': 'html',
-  'image/svg+xml': 'svg',
-  'image/*': 'svg',
-  'text/csv': 'csv',
-  'text/vnd.mermaid': 'mermaid',
-  'text/vnd.graphviz': 'dot',
-  'application/vnd.openlineage+json': 'openlineage',
-};
+/** What clients ask for them as; whoever takes any of several gets the first. */
+const TYPES: ReadonlyMap<string, Format> = new Map([
+  ['application/json', 'json'],
+  ['text/html', 'html'],
+  ['application/xhtml+xml', 'html'],
+  ['image/svg+xml', 'svg'],
+  ['text/csv', 'csv'],
+  ['text/vnd.mermaid', 'mermaid'],
+  ['text/vnd.graphviz', 'dot'],
+  ['application/vnd.openlineage+json', 'openlineage'],
+]);
 
 export const CONTENT_TYPES: Readonly<Record<Format, string>> = {
   json: 'application/json',
@@ -133,17 +138,22 @@ export const CONTENT_TYPES: Readonly<Record<Format, string>> = {
   openlineage: 'application/json',
 };
 
-/** The format an Accept header likes best; nothing given means JSON, nothing known means undefined. */
+/**
+ * The format an Accept header likes best; nothing given means JSON, nothing that it takes means undefined. Of the ranges that a type is
+ * in, the narrowest counts, so that `q=0` takes out what a wider one lets in (RFC 9110, 12.5.1, read 2026-11).
+ */
 export function accepted(header: string | undefined): Format | undefined {
-  if (header === undefined || header.trim() === '') return 'json';
-  const liked = header
-    .split(',')
-    .map((part, at) => {
-      const [type = '', ...rest] = part.split(';').map((each) => each.trim().toLowerCase());
-      const weight = rest.find((each) => each.startsWith('q='))?.slice(2);
-      return { type, weight: weight === undefined ? 1 : Number(weight) || 0, at };
-    })
-    .filter(({ type, weight }) => weight > 0 && TYPES[type] !== undefined)
-    .sort((a, b) => b.weight - a.weight || a.at - b.at);
-  return liked[0] && TYPES[liked[0].type];
+  const ranges = (header ?? '').split(',').flatMap((part, at) => {
+    const [range = '', ...rest] = part.split(';').map((each) => each.trim().toLowerCase());
+    const weight = rest.find((each) => each.startsWith('q='))?.slice(2);
+    return range === '' ? [] : [{ range, weight: weight === undefined ? 1 : Number(weight) || 0, at }];
+  });
+  if (ranges.length === 0) return 'json';
+  const liked = [...TYPES].flatMap(([type, format]) => {
+    const wider = [type, `${type.split('/', 1)[0]}/*`, '*/*'];
+    const [narrowest] = wider.flatMap((each) => ranges.find(({ range }) => range === each) ?? []);
+    return narrowest && narrowest.weight > 0 ? [{ ...narrowest, format }] : [];
+  });
+  liked.sort((a, b) => b.weight - a.weight || a.at - b.at);
+  return liked[0]?.format;
 }

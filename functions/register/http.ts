@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { Problem } from '../../shared/core/edge.ts';
+import { Failure } from '../../shared/core/failure.ts';
 import { MAX_BYTES, type Manifest } from '../../shared/core/manifest.ts';
 import { formatOf, httpOwner, statusKey } from '../../shared/core/owner-key.ts';
 import { foreignKeys } from '../../shared/core/written-keys.ts';
 import { parse } from '../../shared/parse.ts';
 import { checkOwner } from '../../shared/triggers/access.ts';
-import { type Answer, functionUrl, json } from '../../shared/triggers/http.ts';
+import { type Answer, functionUrl, json, type Request } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
+import { namesTag } from '../../shared/triggers/url-payload.ts';
+import type { Services } from '../../shared/wiring.ts';
 import { checkDeclared, checkStored } from './confined.ts';
 import { manifestOwner, register, type Settled, settle } from './register.ts';
 import { replay, replayQuestion } from './replay.ts';
@@ -18,13 +21,16 @@ export const entry = functionUrl([
     method: 'PUT',
     path: '/manifests/{path+}',
     scope: 'register',
-    async handle({ params, body, caller, deadlineMs }, services) {
+    async handle({ params, headers, body, caller, deadlineMs }, services) {
       const owner = manifestOwner(params['path'] ?? '');
       const large = tooLarge(body, formatOf(owner));
       if (large) return large;
       await checkStored(owner, caller, services);
       const check = (manifest: Manifest) => checkDeclared(owner, manifest, caller, services);
-      return answerOf(owner, await register(owner, body, services, deadlineMs, check));
+      return answerOf(
+        owner,
+        await register(owner, body, putInTurn(owner, headers, services, deadlineMs), deadlineMs, check),
+      );
     },
   },
   {
@@ -32,7 +38,7 @@ export const entry = functionUrl([
     path: '/lineage',
     scope: 'register',
     async handle({ headers, body, caller, deadlineMs }, services) {
-      const format = /\byaml\b/.test(headers['content-type'] ?? '') ? 'yaml' : 'json';
+      const format = /\byaml\b/i.test(headers['content-type'] ?? '') ? 'yaml' : 'json';
       const large = tooLarge(body, format);
       if (large) return large;
       const parsed = await (services.deps.parse ?? parse)(body, format);
@@ -69,6 +75,40 @@ export const entry = functionUrl([
 ]);
 
 export const handler = onLambda(entry);
+
+/**
+ * The same services, where the owner's object is put in its turn, and only if `checkPreconditions` lets it be: of two requests that have
+ * seen the same object one is refused.
+ */
+function putInTurn(owner: string, headers: Request['headers'], services: Services, deadlineMs: number): Services {
+  const { manifests } = services.deps;
+  const conditional = (headers['if-match'] ?? headers['if-none-match']) !== undefined;
+  const put: typeof manifests.put = (key, ...what) => {
+    if (key !== owner) return manifests.put(key, ...what);
+    return inTurn(owner, services, deadlineMs, async () => {
+      if (conditional) checkPreconditions(owner, headers, (await manifests.head(owner))?.etag);
+      return manifests.put(key, ...what);
+    });
+  };
+  return { ...services, deps: { ...services.deps, manifests: { ...manifests, put } } };
+}
+
+/**
+ * Throws `Failure` `precondition-failed` unless what is stored (`etag`; undefined: nothing) is what If-Match and If-None-Match of a request
+ * want (RFC 9110, 13.1, read 2026-11). To be asked in the owner's turn. The bucket itself compares nothing, so a file that somebody drops
+ * there between this and the change is not seen.
+ */
+export function checkPreconditions(owner: string, headers: Request['headers'], etag: string | undefined): void {
+  const { 'if-match': wanted, 'if-none-match': unwanted } = headers;
+  let message: string | undefined;
+  if (wanted !== undefined && !namesTag(wanted, etag, 'strong'))
+    message =
+      etag === undefined ? `there is no manifest ${owner}` : `${owner} is not what If-Match names; get it again`;
+  else if (unwanted !== undefined && namesTag(unwanted, etag, 'weak'))
+    message = `${owner} is there already, or is what If-None-Match names`;
+  if (message === undefined) return;
+  throw new Failure('conflict', `${message}; nothing was changed`, { code: 'precondition-failed' });
+}
 
 function jsonOf(body: Uint8Array): unknown {
   try {

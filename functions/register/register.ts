@@ -14,7 +14,7 @@ import { putTogether } from '../../shared/intake/archive-batch.ts';
 import { publish } from '../../shared/intake/publish.ts';
 import { takeIn } from '../../shared/intake/take-in.ts';
 import { tidy } from '../../shared/intake/tidy.ts';
-import { parse } from '../../shared/parse.ts';
+import { parse, withLines } from '../../shared/parse.ts';
 import type { IntakeMessage, Message, PassMessage } from '../../shared/queue/queue.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { continuePass } from '../scheduled-reconcile/pass.ts';
@@ -39,7 +39,7 @@ export async function register(
   const parsed = await (services.deps.parse ?? parse)(bytes, format);
   if ('problems' in parsed) return { problems: parsed.problems };
   const foreign = foreignKeys(owner, parsed.manifest);
-  if (foreign.length > 0) return { problems: foreign };
+  if (foreign.length > 0) return { problems: await withLines(foreign, bytes, format, services.deps.lines) };
   await check(parsed.manifest);
   return store(owner, bytes, services, deadlineMs);
 }

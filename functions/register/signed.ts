@@ -24,7 +24,7 @@ const REMEMBERED_S = 7 * 86_400;
  */
 export async function signedManifest(request: Request, services: Services): Promise<Answer> {
   const { body, headers } = request;
-  const format = /\byaml\b/.test(headers['content-type'] ?? '') ? 'yaml' : 'json';
+  const format = /\byaml\b/i.test(headers['content-type'] ?? '') ? 'yaml' : 'json';
   if (body.byteLength > MAX_BYTES[format])
     return problem(413, `a manifest may have ${MAX_BYTES[format]} bytes here; split it into several`);
   const signed = await admitSigned(request, 'register', services);

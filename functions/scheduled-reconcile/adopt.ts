@@ -16,7 +16,7 @@ export interface AdoptedAtTarget extends Omit<AdoptedEdges, 'owner'> {
   readonly allows: string;
 }
 
-export interface AdoptReport extends ReconcileReport {
+export interface AdoptReport extends Omit<ReconcileReport, 'held'> {
   readonly adopted: readonly AdoptedAtTarget[];
   /** The same per owner; at most 1,000. */
   readonly byOwner: readonly AdoptedEdges[];

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { commit } from '../../shared/converge/commit.ts';
 import { converge } from '../../shared/converge/converge.ts';
 import type { ConvergeDeps } from '../../shared/converge/deps.ts';
-import { newOwner } from '../../shared/converge/owner.ts';
+import { decodeOwner, newOwner, ownerKey } from '../../shared/converge/owner.ts';
 import { asFailure } from '../../shared/core/failure.ts';
 import { type Finding, findings } from './findings.ts';
 import { countAge, countFailure, countRow, countStatus, type Tally } from './tally.ts';
@@ -90,6 +90,11 @@ export async function convergeAll(
   here: Here,
 ): Promise<void> {
   const { deadlineMs, askedAt, tally, since } = here;
+  // Owners that somebody names come without their rows, which say what is held.
+  const rowOf = async (owner: string) => {
+    const row = await deps.ledger.get(ownerKey(owner));
+    return row && decodeOwner(row);
+  };
   await pMap(
     owners,
     async ({ found: { owner }, state }) => {
@@ -99,7 +104,8 @@ export async function convergeAll(
         const outcome = await converge(request, deps);
         if (outcome.kind === 'unfinished') countAge(tally, { ...(state ?? newOwner(owner)), settled: false }, began);
         if ('status' in outcome) countStatus(tally, outcome.kind, outcome.status, began, deps.now() - began);
-        else countRow(tally, outcome.kind, state, since);
+        else
+          countRow(tally, outcome.kind, outcome.kind === 'unchanged' ? (state ?? (await rowOf(owner))) : state, since);
       } catch (thrown) {
         countFailure(tally, owner, asFailure(thrown).message);
       }

@@ -57,12 +57,14 @@ async function problemsIn(files: ReadonlyMap<string, Uint8Array>, { deps }: Serv
   return problems;
 }
 
-/** Applies a stored plan. Throws `Failure`: `missing` when there is none, `conflict` when it cannot be applied at all. */
+/** Applies a stored plan. Throws `Failure` `conflict` when it cannot be applied at all: nobody knows it (any more), say. */
 export async function apply(checksum: string, services: Services, deadlineMs: number): Promise<Applied> {
   const { deps } = services;
   const stored = await readPlan(checksum, deps.manifests);
-  if (!stored)
-    throw new Failure('missing', `there is no plan ${checksum}; it may be too old. Make a new one with GET /plan`);
+  if (!stored) {
+    const message = `there is no plan ${checksum}; it may be too old, so nothing was done. Make a new plan with GET /plan`;
+    throw new Failure('conflict', message);
+  }
   if (stored.hypothetical) {
     const message =
       'this plan was made for manifests that are not in the bucket; put them there, then make a plan and apply that';

@@ -6,6 +6,7 @@ import { isOwnerKey } from '../../shared/core/owner-key.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { amendLatest } from './amend.ts';
 import { convergeAll, type Here, passHere, SHORTEST_SLICE_MS } from './here.ts';
+import { type HeldReport, heldReports } from './report.ts';
 import { spreadPass } from './spread.ts';
 import { newTally, type Tally } from './tally.ts';
 
@@ -27,6 +28,8 @@ export interface ReconcileReport {
   readonly outcomes: Readonly<Record<string, number>>;
   /** Owners whose work goes on after this answer: sent to the queue, or not looked at before time was up (at least one then). */
   readonly left: number;
+  /** What waits for a person at these owners, oldest first. */
+  readonly held: readonly HeldReport[];
   readonly failures: readonly { readonly owner: string; readonly reason: string }[];
 }
 
@@ -88,11 +91,11 @@ async function chosen(services: Services, here: Here, request: ReconcileRequest)
 export function told(
   tally: Tally,
   left: number,
-  { log }: Pick<Services, 'log'>,
+  { log, deps }: Pick<Services, 'log' | 'deps'>,
   owners = tally.owners,
 ): ReconcileReport {
   const { outcomes, failures } = tally;
-  const report = { owners, outcomes, left, failures };
+  const report = { owners, outcomes, left, held: heldReports(tally, deps.now()), failures };
   const quiet = left === 0 && owners === (outcomes['unchanged'] ?? 0) + (outcomes['absent'] ?? 0);
   (quiet ? log.debug : log.info)('reconciled', { owners, outcomes, left, failures: failures.slice(0, 10) });
   return report;

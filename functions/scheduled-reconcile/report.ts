@@ -95,7 +95,7 @@ export function passReport(input: Reported): PassReport {
     counts: { owners: tally.owners, ...sorted(tally.outcomes) },
     edges: sorted(tally.edges),
     verdicts: sorted(tally.verdicts),
-    held: [...tally.held].sort((a, b) => a.since - b.since).map((group) => heldReport(group, now)),
+    held: heldReports(tally, now),
     attention: tally.attention,
     failures: tally.failures,
     more: tally.more,
@@ -106,6 +106,11 @@ export function passReport(input: Reported): PassReport {
     slowest: tally.slowest,
     ...(left === undefined ? {} : { left }),
   };
+}
+
+/** All that waits for a person, oldest first. */
+export function heldReports(tally: Tally, now: number): HeldReport[] {
+  return [...tally.held].sort((a, b) => a.since - b.since).map((group) => heldReport(group, now));
 }
 
 /** What waits for a person, with its age now (epoch ms) and the request that releases it. */

@@ -71,9 +71,10 @@ export function countStatus(tally: Tally, outcome: string, status: StatusDocumen
   countVerdict(tally, status.owner, status.state);
   countTime(tally, status.owner, ms);
   note(tally, 'unknown', oldestUnknown(status.edges));
-  const { id, reason } = status.held ?? {};
+  const { id, reason, since: heldSince } = status.held ?? {};
   if (typeof id !== 'string') return;
-  countHeld(tally, { id, since, reason: String(reason ?? ''), owners: 1, edges: status.counts['held'] ?? 0 });
+  const from = typeof heldSince === 'string' ? Date.parse(heldSince) : since;
+  countHeld(tally, { id, since: from, reason: String(reason ?? ''), owners: 1, edges: status.counts['held'] ?? 0 });
 }
 
 /** Counts since when an owner is not settled, or has an edge that only a person can tell about. */

@@ -3,6 +3,7 @@ import { onLambda } from '../../shared/triggers/lambda.ts';
 import { dataarts } from './dataarts.ts';
 import { dataphin } from './dataphin.ts';
 import { flink } from './flink.ts';
+import { refusedCall } from './refused-call.ts';
 
 /**
  * The vendors' own APIs, as far as they are about lineage, for clients of theirs that are given this address. Each verifies its
@@ -14,7 +15,7 @@ export const entry = functionUrl(
     { method: 'POST', path: '/v1/{project_id}/lineage/lineage-info', scope: 'signed', handle: dataarts },
     { method: 'POST', path: '/meta/v2/lineage', scope: 'signed', handle: flink },
   ],
-  { url: 'public' },
+  { url: 'public', refuse: refusedCall },
 );
 
 export const handler = onLambda(entry);

@@ -4,7 +4,7 @@ import type { Services } from '../wiring.ts';
 import { admit, type Caller, type Scope, TRUSTED } from './access.ts';
 import { corsHeaders, preflight } from './cors.ts';
 import { invocationLog } from './invocation-log.ts';
-import { problem, problemOf } from './problem.ts';
+import { problem, problemOf, requestTooLarge, unserved } from './problem.ts';
 import { told } from './told.ts';
 import { bodyOf, fitting, headersOf, REQUEST_BYTES } from './url-payload.ts';
 
@@ -60,6 +60,15 @@ export interface HttpOptions {
   readonly tidy?: boolean;
   /** What the local host reads of a body at most, in bytes; default what a function URL takes. */
   readonly maxBodyBytes?: number;
+  /** Where others' formats are spoken: what is said in them instead of a problem document; undefined: nothing, it is no such request. */
+  readonly refuse?: (refused: Refused) => Answer | undefined;
+}
+
+/** A request that reaches no route: there is none (404), or none with its method (405), or it is too large (413). */
+export interface Refused extends Pick<Request, 'headers'> {
+  readonly status: 404 | 405 | 413;
+  /** As it came, undecoded. */
+  readonly path: string;
 }
 
 /** Every answer carries these; they cost nothing and close what browsers leave open. */
@@ -140,20 +149,14 @@ async function answerTo(
   services: Services,
 ): Promise<APIGatewayProxyStructuredResultV2> {
   const method = event.requestContext.http.method;
-  const { matched, allowed } = findRoute(entry, method, event.rawPath);
-  if (!matched) {
-    const asked = method === 'OPTIONS' ? preflight(headersOf(event), allowed, services.settings.cors) : undefined;
-    if (asked) return encode(asked);
-    return encode(
-      allowed.length > 0
-        ? {
-            ...problem(405, `${method} is not offered here; use ${allowed.join(' or ')}`),
-            headers: { allow: allowed.join(', ') },
-          }
-        : problem(404, `there is nothing at ${event.rawPath.slice(0, 200)}`),
-    );
-  }
+  const path = event.rawPath;
   const headers = headersOf(event);
+  const { matched, allowed } = findRoute(entry, method, path);
+  if (!matched) {
+    const asked = method === 'OPTIONS' ? preflight(headers, allowed, services.settings.cors) : undefined;
+    const refused = entry.options.refuse?.({ status: allowed.length > 0 ? 405 : 404, path, headers });
+    return encode(asked ?? refused ?? unserved(method, path, allowed));
+  }
   const { scope } = matched.route;
   const address = event.requestContext.http.sourceIp;
   const access =
@@ -180,14 +183,6 @@ async function answerTo(
     services,
   );
   return encode(answer);
-}
-
-/** The answer to a request that is larger than this many bytes. */
-export function requestTooLarge(
-  bytes: number,
-  { instead = 'drop larger manifests into the bucket under manifests/' }: Pick<Route, 'instead'> = {},
-): Answer {
-  return problem(413, `a request may have ${bytes} bytes; ${instead}`);
 }
 
 interface Match {

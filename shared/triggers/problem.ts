@@ -1,17 +1,14 @@
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '../core/edge.ts';
 import { asFailure, Failure, type FailureKind } from '../core/failure.ts';
-import type { Answer } from './http.ts';
+import type { Answer, Route } from './http.ts';
 
-/** An RFC 9457 problem document; `errors` lists every single thing that is wrong with the request. */
-export function problem(status: number, detail: string, errors?: readonly Problem[]): Answer {
-  const document = {
-    type: 'about:blank',
-    title: STATUS_CODES[status] ?? 'Error',
-    status,
-    detail,
-    ...(errors && errors.length > 0 ? { errors } : {}),
-  };
+/**
+ * An RFC 9457 problem document; `errors` lists every single thing that is wrong with the request. It is always there, and empty where
+ * `detail` says all.
+ */
+export function problem(status: number, detail: string, errors: readonly Problem[] = []): Answer {
+  const document = { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail, errors };
   return {
     status,
     headers: { 'content-type': 'application/problem+json' },
@@ -31,10 +28,32 @@ const STATUS: Readonly<Record<FailureKind, number>> = {
   'unknown-outcome': 503,
 };
 
+/** What our own codes are told as, whatever the kind. */
+const STATUS_OF_CODE: ReadonlyMap<string | undefined, number> = new Map([
+  ['not-acceptable', 406],
+  ['precondition-failed', 412],
+  ['too-large', 413],
+]);
+
 /** Asks a client to send the same again: the one answer that every client tries again on that tries again at all. */
 export function comeAgain(detail: string): Answer {
   const answer = problem(503, `${detail}; send the request again`);
   return { ...answer, headers: { ...answer.headers, 'retry-after': '1' } };
+}
+
+/** The answer where no route takes a request: other methods would do (405), or there is nothing at all (404). */
+export function unserved(method: string, path: string, allowed: readonly string[]): Answer {
+  if (allowed.length === 0) return problem(404, `there is nothing at ${path.slice(0, 200)}`);
+  const answer = problem(405, `${method} is not offered here; use ${allowed.join(' or ')}`);
+  return { ...answer, headers: { ...answer.headers, allow: allowed.join(', ') } };
+}
+
+/** The answer to a request that is larger than this many bytes. */
+export function requestTooLarge(
+  bytes: number,
+  { instead = 'drop larger manifests into the bucket under manifests/' }: Pick<Route, 'instead'> = {},
+): Answer {
+  return problem(413, `a request may have ${bytes} bytes; ${instead}`);
 }
 
 /** What middy throws when the time of an invocation is up. */
@@ -45,7 +64,7 @@ export function problemOf(thrown: unknown): Answer {
   if (thrown instanceof Error && TIMES_UP.has(thrown.name)) return comeAgain('there was no time for all of it');
   if (!(thrown instanceof Failure)) return problem(500, 'an unexpected error; the log has it');
   const failure = asFailure(thrown);
-  const status = failure.code === 'too-large' ? 413 : STATUS[failure.kind];
+  const status = STATUS_OF_CODE.get(failure.code) ?? STATUS[failure.kind];
   const answer = problem(status, failure.message);
   return status === 503 ? { ...answer, headers: { ...answer.headers, 'retry-after': '5' } } : answer;
 }

@@ -25,6 +25,17 @@ export function headersOf(event: APIGatewayProxyEventV2): Record<string, string>
   return headers;
 }
 
+/**
+ * Whether a list of entity tags, as in If-Match and If-None-Match, names this one, given without its quotes; `*` names any (RFC 9110, 8.8.3
+ * and 13.1, read 2026-11). `strong`: weak tags name nothing.
+ */
+export function namesTag(list: string, etag: string | undefined, comparison: 'strong' | 'weak'): boolean {
+  if (etag === undefined) return false;
+  if (list.trim() === '*') return true;
+  const tags = [...list.matchAll(/(W\/)?"([^"]*)"/g)];
+  return tags.some(([, weak, tag]) => tag === etag && (weak === undefined || comparison === 'weak'));
+}
+
 /** The body's bytes, whichever way the platform wrote them: text as it is, anything else in base64. */
 export function bodyOf(event: APIGatewayProxyEventV2): Uint8Array {
   return Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
@@ -43,7 +54,7 @@ export async function fitting(
   if (carriedBytes(result) <= room) return result;
   if (
     result.headers?.['content-encoding'] !== undefined ||
-    !/\bgzip\b(?!\s*;\s*q=0(?:[,\s]|$))/.test(acceptEncoding ?? '')
+    !/\bgzip\b(?!\s*;\s*q=0(?:[,\s]|$))/i.test(acceptEncoding ?? '')
   )
     return undefined;
   const zipped = (await zip(Buffer.from(body, result.isBase64Encoded ? 'base64' : 'utf8'))).toString('base64');

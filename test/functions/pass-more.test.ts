@@ -4,8 +4,10 @@ import { work } from '../../functions/register/register.ts';
 import { passAsked } from '../../functions/scheduled-reconcile/pass.ts';
 import { type ReconcileRequest, reconcile } from '../../functions/scheduled-reconcile/reconcile.ts';
 import { reportMarkdown } from '../../functions/scheduled-reconcile/report-markdown.ts';
+import { nudge } from '../../shared/converge/nudge.ts';
 import { encodeOwner, newOwner, ownerKey } from '../../shared/converge/owner.ts';
 import { ownerPages } from '../../shared/converge/owner-pages.ts';
+import type { StatusDocument } from '../../shared/converge/status.ts';
 import { Failure } from '../../shared/core/failure.ts';
 import { isOwnerKey } from '../../shared/core/owner-key.ts';
 import { compareUtf8 } from '../../shared/ledger/keys.ts';
@@ -101,6 +103,36 @@ it('tells nothing as held any more that a person has released since, nor as wron
   // The next pass tells everything anew.
   await place.pass(services);
   expect(await place.report()).not.toHaveProperty('since');
+});
+
+it('answers who asks for a pass with what is held, since when, and the request that releases it', async () => {
+  for (const spread of [false, true]) {
+    const place = new Place();
+    const services = place.services({ spread });
+    const owner = 'manifests/a.json';
+    await place.put(owner, pairs('a', 20));
+    await place.pass();
+    await place.drain();
+    expect(await passAsked(services, place.now + 60_000, place.now)).toMatchObject({ held: [] });
+    await place.put(owner, pairs('a', 5));
+    const since = new Date(place.now).toISOString();
+    await place.pass();
+    await place.drain();
+    const status = JSON.parse(
+      Buffer.from((await place.manifests.get(`status/${owner}.json`))?.bytes ?? []).toString(),
+    ) as StatusDocument;
+    expect(status.held).toMatchObject({ since });
+    place.now += 3 * DAY_MS;
+    const held = [{ owners: 1, edges: 15, since, ageSeconds: 3 * 86_400, release: status.held?.['release'] }];
+    expect(await passAsked(services, place.now + 60_000, place.now)).toMatchObject({ held });
+    const named = await reconcile(services, place.now + 60_000, { owners: [owner] });
+    expect(named).toMatchObject({ outcomes: { unchanged: 1 }, held });
+    // Looked at again, it is held as long as before.
+    await nudge(owner, services.deps);
+    const again = await reconcile(services, place.now + 60_000, { owners: [owner] });
+    expect(again).toMatchObject({ outcomes: { done: 1 }, held });
+    expect(JSON.stringify(held[0]?.release)).toContain(again.held[0]?.id);
+  }
 });
 
 it('reports, too, what a person asks for, whoever does the work', async () => {

@@ -119,8 +119,10 @@ it('says what is wrong with a request for a plan, and does nothing', async () =>
     const answer = await ask('POST', '/reconcile', { body });
     return `${answer.status} ${(answer.value() as { detail: string }).detail}`;
   };
-  expect(await wrong({ plan: 'x'.repeat(22) })).toMatch(/^404 there is no plan/);
-  expect(await wrong({ plan: '../status/manifests/a' })).toMatch(/^404/);
+  expect(await wrong({ plan: 'x'.repeat(22) })).toMatch(/^409 there is no plan .* nothing was done\. Make a new plan/);
+  expect(await wrong({ plan: '../status/manifests/a' })).toMatch(/^409/);
+  const unknown = await ask('POST', '/reconcile', { body: { plan: 'x'.repeat(22) } });
+  expect(unknown.value()).toMatchObject({ status: 409, errors: [] });
   expect(await wrong({ plan: 'x'.repeat(22), dryRun: true })).toMatch(/^400 give one of dryRun, plan/);
   expect(await wrong({ dryRun: true, release: 'x' })).toMatch(/^400 give one of dryRun, release/);
   expect(await wrong({ plan: 'x'.repeat(22), owners: ['manifests/a.json'] })).toMatch(/^400 a plan names its owners/);

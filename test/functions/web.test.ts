@@ -57,7 +57,7 @@ describe('GET /lineage', () => {
       job: { name: string };
     }[];
     expect(events.map((event) => event.job.name).sort()).toContain('orders.enrich');
-    expect((await here.request('GET', '/lineage', undefined, { accept: 'application/pdf' })).status).toBe(400);
+    expect((await here.request('GET', '/lineage', undefined, { accept: 'application/pdf' })).status).toBe(406);
   });
 
   it('finds names, paths and manifests, and refuses what makes no sense', async () => {

@@ -81,7 +81,7 @@ test('who only wants to see a plan is not told to drop into the bucket what it i
 const large = '"\n'.repeat(2 * MIB);
 
 test('an answer that the platform would not carry is compressed for whoever reads that', async () => {
-  const { answer } = await asked({ headers: { 'Accept-Encoding': 'br, gzip' } }, () => ({ status: 200, body: large }));
+  const { answer } = await asked({ headers: { 'Accept-Encoding': 'br, GZip' } }, () => ({ status: 200, body: large }));
   expect(answer).toMatchObject({ statusCode: 200, isBase64Encoded: true, headers: { 'content-encoding': 'gzip' } });
   expect(gunzipSync(Buffer.from(answer.body ?? '', 'base64')).toString('utf8')).toBe(large);
 });
