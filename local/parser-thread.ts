@@ -1,11 +1,13 @@
 import { parentPort } from 'node:worker_threads';
-import type { DocumentFormat } from '../shared/core/manifest.ts';
-import { parse } from '../shared/parse.ts';
+import { lines, parse } from '../shared/parse.ts';
+import type { Answer, Question } from './parser.ts';
 
-parentPort?.on('message', async ({ id, bytes, format }: { id: number; bytes: Uint8Array; format: DocumentFormat }) => {
+const tell = (answer: Answer): void => parentPort?.postMessage(answer);
+
+parentPort?.on('message', async ({ id, bytes, format, paths }: Question) => {
   try {
-    parentPort?.postMessage({ id, parsed: await parse(bytes, format) });
+    tell({ id, given: paths === undefined ? await parse(bytes, format) : await lines(bytes, format, paths) });
   } catch (thrown) {
-    parentPort?.postMessage({ id, failed: String(thrown) });
+    tell({ id, failed: String(thrown) });
   }
 });

@@ -66,6 +66,7 @@ export async function startRuntime(
       {
         simulated,
         parse: parser.parse,
+        lines: parser.lines,
         ...(options.log ? { log: options.log } : {}),
         ...(options.metrics ? { metrics: options.metrics } : {}),
       },

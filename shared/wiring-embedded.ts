@@ -69,6 +69,7 @@ export async function embeddedServices(settings: Settings, options: EmbeddedOpti
     naming: namingFile(manifests),
     ledgerCheck: ledgerCheck(ledger, manifests, id),
     ...(options.parse ? { parse: options.parse } : {}),
+    ...(options.lines ? { lines: options.lines } : {}),
     now: Date.now,
     id,
     alive: (lease) => lease.token.startsWith(`${life}-`) && lease.until > Date.now(),

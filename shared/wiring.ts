@@ -3,7 +3,7 @@ import type { SqliteLedger } from './ledger/sqlite.ts';
 import type { Log } from './log.ts';
 import type { Written } from './manifests/announcing.ts';
 import type { Metrics } from './metrics.ts';
-import type { Parse } from './parse.ts';
+import type { Lines, Parse } from './parse.ts';
 import type { Queue } from './queue/queue.ts';
 import type { SqliteQueue } from './queue/sqlite.ts';
 import type { Secrets } from './secrets/secrets.ts';
@@ -36,6 +36,7 @@ export interface EmbeddedOptions {
   readonly log?: Log;
   readonly metrics?: Metrics;
   readonly parse?: Parse;
+  readonly lines?: Lines;
 }
 
 // Loaded when asked for: a Lambda function has no use for sqlite, nor a machine of its own for the AWS SDK.

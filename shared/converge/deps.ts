@@ -7,7 +7,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import type { Manifests } from '../manifests/manifests.ts';
 import type { Metrics } from '../metrics.ts';
-import type { Parse } from '../parse.ts';
+import type { Lines, Parse } from '../parse.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { Vendor, VendorClient } from '../vendors/vendor.ts';
 import type { LedgerCheck } from './lost-ledger.ts';
@@ -94,6 +94,8 @@ export interface ConvergeDeps {
   readonly ledgerCheck?: LedgerCheck;
   /** How manifests are read; here and now unless given. */
   readonly parse?: Parse;
+  /** How the lines of warnings are found; here and now unless given. */
+  readonly lines?: Lines;
   /** Epoch milliseconds. */
   now(): number;
   /** A globally unique id. */

@@ -48,7 +48,8 @@ export function overlaid(inner: Manifests, files: ReadonlyMap<string, Uint8Array
       const bytes = files.get(key);
       if (!bytes) return hidden(key) ? undefined : inner.get(key, options);
       if (options?.maxBytes !== undefined && bytes.byteLength > options.maxBytes) {
-        throw new Failure('invalid', `${key} is larger than ${options.maxBytes} bytes`, { code: 'too-large' });
+        const size = bytes.byteLength;
+        throw new Failure('invalid', `${key} is larger than ${options.maxBytes} bytes`, { code: 'too-large', size });
       }
       return { ...(await headOf(key, bytes)), bytes };
     },

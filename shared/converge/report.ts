@@ -12,6 +12,7 @@ import type { Decision } from './decide.ts';
 import type { ConvergeDeps, Target, Targets } from './deps.ts';
 import type { Desired } from './desired.ts';
 import { changesUnsent, keptByMode, reportOnly, withdrawalUnsent } from './modes.ts';
+import type { OwnerState } from './owner.ts';
 import {
   type EdgeStatus,
   edgesOf,
@@ -31,6 +32,8 @@ interface Input {
   readonly results: readonly UnitResult[];
   readonly targets: Targets;
   readonly since: number;
+  /** What its row says before this convergence is written down. */
+  readonly state: Pick<OwnerState, 'held'>;
   readonly work: { readonly deps: ConvergeDeps };
 }
 
@@ -89,12 +92,14 @@ export async function report(input: Input): Promise<StatusDocument> {
         edges.push(...left(state, 'pending', `${state.target} is not configured; nothing was withdrawn there`));
     }
   }
+  const before = input.state.held;
   const held: JsonObject | undefined =
     decision.holdId === ''
       ? undefined
       : {
           id: decision.holdId,
           reason: decision.holdReason,
+          since: new Date(before?.id === decision.holdId ? before.at : deps.now()).toISOString(),
           release: { method: 'POST', path: '/reconcile', body: { release: decision.holdId } },
         };
   const { webUrl } = deps.settings;

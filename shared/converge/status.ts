@@ -64,7 +64,7 @@ export interface StatusDocument {
   readonly page?: string;
   readonly counts: Readonly<Record<string, number>>;
   readonly problems?: readonly Problem[];
-  /** What waits for a person, and the request that releases it. */
+  /** What waits for a person, since when (ISO 8601), and the request that releases it. */
   readonly held?: JsonObject;
   readonly edges: readonly EdgeStatus[];
   /** Keys of the documents that hold the edges beyond the first thousand. */

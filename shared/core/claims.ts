@@ -54,7 +54,7 @@ function mergeTwo(left: JsonObject, right: JsonObject, path: string, conflicts: 
   const merged: Record<string, Json> = { ...left };
   for (const [key, value] of Object.entries(right)) {
     const at = path === '' ? key : `${path}.${key}`;
-    const mine = merged[key];
+    const mine = Object.hasOwn(merged, key) ? merged[key] : undefined;
     if (mine === undefined) merged[key] = value;
     else if (isMap(mine) && isMap(value)) merged[key] = mergeTwo(mine, value, at, conflicts);
     else if (canonicalJson(mine) !== canonicalJson(value)) conflicts.add(at);

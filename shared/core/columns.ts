@@ -11,7 +11,7 @@ export interface Side {
 }
 
 /** What messages call the datasets of a side. */
-type Word = 'inputs' | 'outputs';
+export type Word = 'inputs' | 'outputs';
 
 export function sideOf(refs: OneOrMore<DatasetRef>): Side {
   if (typeof refs === 'string') return { refs: [refs], keys: [refs] };
@@ -191,7 +191,7 @@ function isLong<L extends readonly unknown[]>(columns: object | L): columns is L
 }
 
 /** Where a column is, or what is wrong with its name. */
-function columnOf(name: ColumnName, side: Side, word: Word, refs: Refs): ColumnRef | string {
+export function columnOf(name: ColumnName, side: Side, word: Word, refs: Refs): ColumnRef | string {
   if (typeof name !== 'string') {
     const table = side.keys.indexOf(refKey(name.dataset));
     return table === -1 ? notOnSide(name.dataset, side, word) : refOf(table, name.column, refs);
@@ -222,5 +222,5 @@ function refOf(table: number, column: string, refs: Refs): ColumnRef {
 function notOnSide(ref: DatasetRef, side: Side, word: Word): string {
   const label = (each: DatasetRef): string => (typeof each === 'string' ? each : `${each.namespace}/${each.name}`);
   const shown = side.refs.slice(0, 5).map(label).join(', ') + (side.refs.length > 5 ? ', …' : '');
-  return `${quoted(label(ref))} is not among the ${word} of this entry (${shown})`;
+  return `${quoted(label(ref))} is not among the ${word} of this entry${shown === '' ? '' : ` (${shown})`}`;
 }

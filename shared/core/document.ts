@@ -36,7 +36,7 @@ export function parseDocument(bytes: Uint8Array, format: DocumentFormat): Parsed
   if (bytes.byteLength > MAX_BYTES[format]) return unreadable(tooLarge(bytes.byteLength, format));
   const text = decodeUtf8(bytes);
   if (text === undefined) return unreadable('the document is not UTF-8 text; save it as UTF-8', firstBadLine(bytes));
-  if (text.trim() === '') return unreadable('the document is empty');
+  if (text.trim() === '') return unreadable('the document is empty', 1);
   const quick = format === 'json' ? quickJson(text, bytes, LIMITS) : undefined;
   let marked = quick === undefined ? (format === 'json' ? readJson(text, LIMITS) : readYaml(text)) : undefined;
   const { value, findings }: Pick<Reading, 'value' | 'findings'> = marked ?? { value: quick, findings: [] };
@@ -67,7 +67,8 @@ function unreadable(message: string, line?: number): ParsedDocument {
   return { value: undefined, position: () => undefined, problems: [problem] };
 }
 
-function tooLarge(size: number, format: DocumentFormat): string {
+/** Says that a document has too many bytes, and how to split it. */
+export function tooLarge(size: number, format: DocumentFormat): string {
   const mib = (count: number): string => `${(count / 1_048_576).toFixed(1)} MiB`;
   const json = format === 'yaml' ? `, or write it as JSON (limit ${mib(MAX_BYTES.json)})` : '';
   return `the document has ${size} bytes (${mib(size)}); the limit is ${mib(MAX_BYTES[format])}. Split it into several documents, each with its own entries${json}`;

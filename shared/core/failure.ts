@@ -40,6 +40,8 @@ export interface FailureDetails {
    * for `unavailable` true when a server answered (5xx), false when nothing was ever sent.
    */
   readonly maybeApplied?: boolean;
+  /** How many bytes it had, if it was too large. */
+  readonly size?: number;
   readonly cause?: unknown;
 }
 
@@ -52,6 +54,7 @@ export class Failure extends Error {
   readonly words: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly maybeApplied: boolean;
+  readonly size: number | undefined;
 
   constructor(kind: FailureKind, message: string, details: FailureDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -63,6 +66,7 @@ export class Failure extends Error {
     this.words = details.words;
     this.retryAfterMs = details.retryAfterMs;
     this.maybeApplied = details.maybeApplied ?? kind === 'unknown-outcome';
+    this.size = details.size;
   }
 
   /** Whether a later attempt of the very same call can succeed without anybody changing anything. */

@@ -1,96 +1,85 @@
-import { expandEntry, listOf, sideOf } from './columns.ts';
-import type { Json, JsonObject } from './json.ts';
+import { expandEntry, listOf } from './columns.ts';
+import type { Json } from './json.ts';
 import { append } from './large-lists.ts';
+import { type Broken, brokenBy, isObject } from './manifest-broken.ts';
+import { brokenEntry } from './manifest-broken-entry.ts';
+import { datasetRemarks, defaultsOf } from './manifest-dataset-checks.ts';
 import {
   type Blocks,
   type DatasetRef,
+  isNameText,
   type LineageEntry,
   MAX_PAIRS,
-  type Manifest,
   type OneOrMore,
   tooManyPairs,
 } from './manifest-schema.ts';
-import { mergedOver } from './merge.ts';
 import type { Path } from './position.ts';
 import { MAX_PROBLEMS, quoted, type Remark } from './problems.ts';
 import { didYouMean } from './suggest.ts';
 
-const NONE: readonly Remark[] = [];
-const RESERVED: ReadonlySet<string> = new Set(['constructor', 'prototype']);
+/** `unsaid` counts problems beyond `remarks`; unless `complete`, there may be more than those. */
+export interface CrossRemarks {
+  readonly remarks: readonly Remark[];
+  readonly unsaid: number;
+  readonly complete: boolean;
+}
 
 /**
  * What the schema cannot see: aliases that do not exist, columns of other datasets, keys that exclude each other, too many
- * pairs. `value` may be broken; parts in which `broken` has a remark already are passed over, everything else is checked.
+ * pairs. `value` may be broken; of a part in which `found` has a remark already everything is said that is wrong in any case, and
+ * nothing that may only follow from it.
  */
-export function crossRemarks(value: Json, broken: readonly Remark[], blocks: Blocks): readonly Remark[] {
-  if (!isObject(value)) return [];
-  const bad = new Set<string>();
-  for (const { path } of broken)
-    for (let end = 1; end <= path.length; end += 1) bad.add(path.slice(0, end).join('\u0000'));
-  const whole = (...path: Path): boolean => bad.size === 0 || !bad.has(path.join('\u0000'));
-  const manifest = value as unknown as Manifest;
+export function crossRemarks(value: Json, found: readonly Remark[], blocks: Blocks): CrossRemarks {
+  if (!isObject(value)) return { remarks: [], unsaid: 0, complete: true };
+  const broken = brokenBy(found);
   const remarks: Remark[] = [];
-  const datasets = isObject(value['datasets']) ? manifest.datasets : value['datasets'] === undefined ? {} : undefined;
-  for (const alias of Object.keys(datasets ?? {})) {
-    if (RESERVED.has(alias))
-      remarks.push({ path: ['datasets', alias], message: `${quoted(alias)} cannot be used as an alias` });
-    if (whole('datasets', alias))
-      append(remarks, datasetRemarks(manifest, alias, blocks, whole('defaults', 'datasets')));
+  const datasets = broken.member(value, [], 'datasets');
+  // An empty set when nothing is declared; undefined when nobody knows what is.
+  const aliases =
+    datasets === undefined ? new Set<string>() : isObject(datasets) ? new Set(Object.keys(datasets)) : undefined;
+  if (isObject(datasets)) {
+    const defaults = defaultsOf(value, broken);
+    for (const alias of Object.keys(datasets))
+      append(remarks, datasetRemarks(alias, datasets[alias], defaults, blocks, broken));
   }
-  if (Array.isArray(value['lineage'])) append(remarks, lineageRemarks(manifest.lineage, datasets, whole));
-  return remarks;
+  if (!Array.isArray(value['lineage'])) return { remarks, unsaid: 0, complete: true };
+  const lineage = value['lineage'] as unknown as readonly LineageEntry[];
+  const entries = lineageRemarks(lineage, aliases, broken);
+  append(remarks, entries.remarks);
+  return { ...entries, remarks };
 }
 
-function datasetRemarks(manifest: Manifest, alias: string, blocks: Blocks, withDefaults: boolean): readonly Remark[] {
-  const { namespace, name, symlinks: _, ...vendors } = manifest.datasets?.[alias] ?? {};
-  const path = ['datasets', alias];
-  const remarks: Remark[] = [];
-  if (namespace === undefined && name === undefined && Object.keys(vendors).length === 0) {
-    remarks.push({
-      path,
-      message: 'says nothing about the dataset; give namespace and name, or what a vendor calls it',
-    });
-  } else if ((namespace === undefined) !== (name === undefined)) {
-    const [given, absent] = namespace === undefined ? ['name', 'namespace'] : ['namespace', 'name'];
-    remarks.push({ path: [...path, given], message: `${given} needs ${absent} beside it` });
-  }
-  for (const [vendor, block] of Object.entries(vendors)) {
-    if (!isObject(block) || !withDefaults) continue;
-    const complete = mergedOver(manifest.defaults?.datasets?.[vendor], block);
-    for (const message of blocks[vendor]?.check?.(complete) ?? []) remarks.push({ path: [...path, vendor], message });
-  }
-  return remarks;
-}
+type Aliases = ReadonlySet<string> | undefined;
 
-type Whole = (...path: Path) => boolean;
-
-function lineageRemarks(
-  lineage: readonly LineageEntry[],
-  datasets: Manifest['datasets'] | undefined,
-  whole: Whole,
-): readonly Remark[] {
+function lineageRemarks(lineage: readonly LineageEntry[], aliases: Aliases, broken: Broken): CrossRemarks {
   const remarks: Remark[] = [];
-  const aliases = datasets === undefined ? undefined : new Set(Object.keys(datasets));
   let tablePairs = 0;
   let columnPairs = 0;
-  const isKnown = (refs: OneOrMore<DatasetRef>): boolean =>
-    aliases === undefined || (typeof refs === 'string' && aliases.has(refs));
-  for (let at = 0; at < lineage.length && remarks.length <= MAX_PROBLEMS; at += 1) {
+  let unsaid = 0;
+  let complete = true;
+  let at = 0;
+  for (; at < lineage.length && remarks.length <= MAX_PROBLEMS; at += 1) {
     const entry = lineage[at] as LineageEntry;
-    const usable = isObject(entry as unknown as Json);
-    const hasFrom = usable && whole('lineage', at, 'from');
-    const hasTo = usable && whole('lineage', at, 'to');
-    if (hasFrom && !isKnown(entry.from)) remarks.push(...aliasRemarks(entry.from, ['lineage', at, 'from'], aliases));
-    if (hasTo && !isKnown(entry.to)) remarks.push(...aliasRemarks(entry.to, ['lineage', at, 'to'], aliases));
-    if (!hasFrom || !hasTo) continue;
-    if (!whole('lineage', at, 'columns')) {
-      tablePairs += sideOf(entry.from).refs.length * sideOf(entry.to).refs.length;
-      continue;
+    if (broken.whole('lineage', at)) {
+      for (const side of ['from', 'to'] as const) {
+        if (!isKnown(entry[side], aliases)) append(remarks, aliasRemarks(entry[side], ['lineage', at, side], aliases));
+      }
+      const { from, to, expansion } = expandEntry(lineage, at);
+      tablePairs += from.refs.length * to.refs.length;
+      columnPairs += expansion.pairs;
+      complete &&= expansion.remarks.length <= MAX_PROBLEMS;
+      for (const remark of expansion.remarks) remarks.push(remark);
+    } else if (isObject(entry)) {
+      const part = brokenEntry(entry, at);
+      for (const { alias, path } of part.aliases) {
+        if (remarks.length <= MAX_PROBLEMS) append(remarks, aliasRemarks(alias, path, aliases));
+        else if (aliases?.has(alias) === false) unsaid += 1;
+      }
+      complete &&= part.remarks.length <= MAX_PROBLEMS;
+      append(remarks, part.remarks);
+      tablePairs += part.tablePairs;
+      columnPairs += part.columnPairs;
     }
-    const { from, to, expansion } = expandEntry(lineage, at);
-    tablePairs += from.refs.length * to.refs.length;
-    columnPairs += expansion.pairs;
-    for (const remark of expansion.remarks) remarks.push(remark);
   }
   for (const [kind, count] of [
     ['table', tablePairs],
@@ -99,15 +88,16 @@ function lineageRemarks(
     if (count <= MAX_PAIRS) continue;
     remarks.push({ path: ['lineage'], message: tooManyPairs(kind, count) });
   }
-  return remarks;
+  const rest = uncounted(lineage.slice(at), aliases);
+  return { remarks, unsaid: unsaid + rest.unsaid, complete: complete && rest.complete };
 }
 
-function aliasRemarks(
-  refs: OneOrMore<DatasetRef>,
-  path: Path,
-  aliases: ReadonlySet<string> | undefined,
-): readonly Remark[] {
-  if (aliases === undefined) return NONE;
+function isKnown(refs: OneOrMore<DatasetRef>, aliases: Aliases): boolean {
+  return aliases === undefined || (typeof refs === 'string' && aliases.has(refs));
+}
+
+function aliasRemarks(refs: OneOrMore<DatasetRef>, path: Path, aliases: Aliases): readonly Remark[] {
+  if (aliases === undefined) return [];
   return listOf(refs).flatMap((ref, at) => {
     if (typeof ref !== 'string' || aliases.has(ref)) return [];
     // A suggestion looks at every alias: not worth it in a document of thousands that are all wrong.
@@ -117,6 +107,16 @@ function aliasRemarks(
   });
 }
 
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** Unknown aliases of entries that are not looked at any more: nothing else can be counted without working it out. */
+function uncounted(rest: readonly LineageEntry[], aliases: Aliases): Omit<CrossRemarks, 'remarks'> {
+  let unsaid = 0;
+  let complete = true;
+  for (const entry of rest) {
+    if (!isObject(entry)) continue;
+    for (const refs of [entry['from'], entry['to']]) {
+      for (const ref of listOf(refs)) if (isNameText(ref) && aliases?.has(ref) === false) unsaid += 1;
+    }
+    complete &&= entry['columns'] === undefined;
+  }
+  return { unsaid, complete };
 }

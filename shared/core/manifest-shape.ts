@@ -37,6 +37,8 @@ export function shapeRemarks(schema: z.ZodType, value: Json, blocks: Blocks): re
     if (slice.every(([alias, dataset]) => plain.dataset(alias, dataset))) continue;
     const datasets = Object.fromEntries(slice);
     append(remarks, schemaRemarks(schema, { version: 1, datasets, lineage: [] }));
+    // Of a key that does not fit the schema looks at no value.
+    for (const [alias, dataset] of slice) if (!ALIAS.test(alias)) append(remarks, misnamed(schema, alias, dataset));
   }
   for (let at = 0; at < entries.length && remarks.length <= MAX_PROBLEMS; at += CHUNK) {
     const slice = entries.slice(at, at + CHUNK);
@@ -53,6 +55,12 @@ export function shapeRemarks(schema: z.ZodType, value: Json, blocks: Blocks): re
     }
   }
   return remarks;
+}
+
+/** What is wrong in a dataset, whatever it is called. */
+function misnamed(schema: z.ZodType, alias: string, dataset: Json): readonly Remark[] {
+  const remarks = schemaRemarks(schema, { version: 1, datasets: { x: dataset }, lineage: [] });
+  return remarks.map(({ path: [key = '', , ...rest], message }) => ({ path: [key, alias, ...rest], message }));
 }
 
 /**

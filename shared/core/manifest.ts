@@ -18,6 +18,8 @@ export {
 
 export type ParsedManifest = { readonly manifest: Manifest } | { readonly problems: readonly Problem[] };
 
+const UNLOOKED = { remarks: [], unsaid: 0, complete: false };
+
 /**
  * Reads manifest version 1. Either the manifest, or every problem found in it, in document order, with
  * path and line. Never throws on any bytes.
@@ -27,9 +29,9 @@ export function parseManifest(bytes: Uint8Array, format: DocumentFormat, blocks:
   if (document.value === undefined) return { problems: problemsOf(document, []) };
   const broken = shapeRemarks(manifestSchema(blocks), document.value, blocks);
   // Beyond the limit `shapeRemarks` leaves the rest unlooked at, and nothing can be said about it.
-  const cross = broken.length > MAX_PROBLEMS ? [] : crossRemarks(document.value, broken, blocks);
-  const remarks = [...broken, ...cross];
-  if (remarks.length > 0 || document.problems.length > 0) return { problems: problemsOf(document, remarks) };
+  const cross = broken.length > MAX_PROBLEMS ? UNLOOKED : crossRemarks(document.value, broken, blocks);
+  const remarks = [...broken, ...cross.remarks];
+  if (remarks.length > 0 || document.problems.length > 0) return { problems: problemsOf(document, remarks, cross) };
   // The schema changes nothing, so the value that was read is the manifest.
   return { manifest: document.value as unknown as Manifest };
 }

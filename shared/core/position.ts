@@ -14,6 +14,19 @@ export function formatPath(path: Path): string {
   return text;
 }
 
+const STEP = /\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]|\.?([A-Za-z_$][\w$-]*)/y;
+
+/** The path that `formatPath` wrote so; of other text as much as reads like one. */
+export function parsePath(text: string): Path {
+  const path: (string | number)[] = [];
+  STEP.lastIndex = 0;
+  for (let step = STEP.exec(text); step !== null; step = STEP.exec(text)) {
+    const [, index, key, plain = ''] = step;
+    path.push(index !== undefined ? Number(index) : key !== undefined ? (JSON.parse(key) as string) : plain);
+  }
+  return path;
+}
+
 /** Offsets at which lines begin; hand it to `lineAt`. */
 export function lineStarts(text: string): readonly number[] {
   const starts = [0];

@@ -15,8 +15,18 @@ export interface Remark {
   readonly message: string;
 }
 
+/** Problems beyond those that are handed over: so many, and unless `complete` perhaps more. */
+interface Beyond {
+  readonly unsaid: number;
+  readonly complete: boolean;
+}
+
 /** Puts lines to remarks, adds the document's own problems, and lists all in the order in which they stand in it. */
-export function problemsOf(document: ParsedDocument, remarks: readonly Remark[]): readonly Problem[] {
+export function problemsOf(
+  document: ParsedDocument,
+  remarks: readonly Remark[],
+  { unsaid, complete }: Beyond = { unsaid: 0, complete: true },
+): readonly Problem[] {
   const problems = [...document.problems];
   for (const { path, message } of remarks) {
     const line = document.position(path);
@@ -24,7 +34,9 @@ export function problemsOf(document: ParsedDocument, remarks: readonly Remark[])
   }
   problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
   if (problems.length <= MAX_PROBLEMS) return problems;
-  return [...problems.slice(0, MAX_PROBLEMS), { path: '', message: 'and more problems; correct these first' }];
+  const more = problems.length - MAX_PROBLEMS + unsaid;
+  const message = `and ${complete ? '' : 'at least '}${more} more ${more === 1 ? 'problem' : 'problems'}; correct these first`;
+  return [...problems.slice(0, MAX_PROBLEMS), { path: '', message }];
 }
 
 /** What a schema finds wrong in a value, in plain words. */

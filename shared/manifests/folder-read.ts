@@ -3,6 +3,7 @@ import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { Failure } from '../core/failure.ts';
 import { folderFailure, isAbsent } from './folder-root.ts';
+import { tooLarge } from './manifests.ts';
 
 export interface Clock {
   /** Epoch milliseconds. */
@@ -30,7 +31,12 @@ export interface Content {
 export interface FileReader {
   /** undefined: there is no such file (a folder counts as none). */
   head(path: string): Promise<Content | undefined>;
-  read(path: string, maxBytes: number | undefined): Promise<(Content & { readonly bytes: Uint8Array }) | undefined>;
+  /** `key` is what messages call the file. */
+  read(
+    path: string,
+    key: string,
+    maxBytes: number | undefined,
+  ): Promise<(Content & { readonly bytes: Uint8Array }) | undefined>;
   /** Without waiting: the known or freshly computed etag of a stable file, otherwise one that starts with `~`. */
   glance(path: string): Promise<Content | undefined>;
   /** What we wrote ourselves and renamed into place is complete: `handle` is still open on it. */
@@ -106,9 +112,9 @@ export function fileReader(clock: Clock): FileReader {
       return { etag: done.result, size: Number(done.found.size) };
     },
 
-    async read(path, maxBytes) {
+    async read(path, key, maxBytes) {
       const done = await consume(path, async (handle, found) => {
-        if (maxBytes !== undefined && found.size > BigInt(maxBytes)) throw tooLarge(path, found.size, maxBytes);
+        if (maxBytes !== undefined && found.size > maxBytes) throw tooLarge(key, Number(found.size), maxBytes);
         const bytes = await handle.readFile();
         return { etag: etagOf(bytes), bytes };
       });
@@ -206,10 +212,4 @@ function ageMs(found: BigIntStats, nowMs: number): number {
 
 function stillChanging(path: string): Failure {
   return new Failure('unavailable', `${path} keeps changing; it is read once it has been still for ${STABLE_MS} ms.`);
-}
-
-function tooLarge(path: string, size: bigint, maxBytes: number): Failure {
-  return new Failure('invalid', `${path} has ${size} bytes, more than the ${maxBytes} allowed; split it.`, {
-    code: 'too-large',
-  });
 }

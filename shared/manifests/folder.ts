@@ -150,7 +150,7 @@ export function folderManifests(folder: string, options: FolderOptions = {}): Ma
     },
 
     async get(key, reading = {}) {
-      const content = await find(key, (path) => files.read(path, reading.maxBytes));
+      const content = await find(key, (path) => files.read(path, key, reading.maxBytes));
       return content === undefined ? undefined : { key, ...content };
     },
 

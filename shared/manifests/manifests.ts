@@ -1,3 +1,4 @@
+import { Failure } from '../core/failure.ts';
 import type { Page } from '../ledger/ledger.ts';
 
 export interface ObjectHead {
@@ -19,7 +20,7 @@ export interface StoredObject extends ObjectHead {
  */
 export interface Manifests {
   head(key: string): Promise<ObjectHead | undefined>;
-  /** Throws `Failure` `invalid` with code `too-large` before reading when the object is above `maxBytes`. */
+  /** Throws `Failure` `invalid` with code `too-large` and its `size` before reading when the object is above `maxBytes`. */
   get(key: string, options?: { readonly maxBytes?: number }): Promise<StoredObject | undefined>;
   /** Atomic and durable when it resolves: readers see the old bytes or the new, never a part. */
   put(key: string, bytes: Uint8Array, contentType: string): Promise<ObjectHead>;
@@ -27,4 +28,12 @@ export interface Manifests {
   delete(key: string): Promise<void>;
   /** Objects under a prefix in UTF-8 byte order of their keys. A listing that cannot be completed throws. `limit` defaults to 1,000. */
   list(prefix: string, options?: { readonly after?: string; readonly limit?: number }): Promise<Page<ObjectHead>>;
+}
+
+/** An object above `maxBytes`, by its key: where a store keeps it is nobody's business. */
+export function tooLarge(key: string, size: number, maxBytes: number): Failure {
+  return new Failure('invalid', `${key} has ${size} bytes, more than the ${maxBytes} allowed.`, {
+    code: 'too-large',
+    size,
+  });
 }

@@ -45,12 +45,6 @@ export function discardBody({ Body }: Described): void {
   if (Body instanceof Readable) Body.destroy();
 }
 
-export function tooLarge(key: string, size: number, maxBytes: number): Failure {
-  return new Failure('invalid', `${key} has ${size} bytes, more than the ${maxBytes} allowed; split it.`, {
-    code: 'too-large',
-  });
-}
-
 /** One answer of a listing; `next` is its last key, if there is more behind it. */
 export function listed(
   answer: ListObjectsV2CommandOutput,

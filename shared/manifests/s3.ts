@@ -10,17 +10,8 @@ import {
 import { AWS_CLIENT, type AwsOptions, type AwsSession, awsSessions } from '../aws.ts';
 import { pageSize } from '../ledger/keys.ts';
 import { checkKey, checkPrefix } from './folder-keys.ts';
-import type { Manifests, ObjectHead, StoredObject } from './manifests.ts';
-import {
-  type Described,
-  discardBody,
-  isNoSuchKey,
-  isNotFound,
-  listed,
-  readBody,
-  tooLarge,
-  unquoted,
-} from './s3-answers.ts';
+import { type Manifests, type ObjectHead, type StoredObject, tooLarge } from './manifests.ts';
+import { type Described, discardBody, isNoSuchKey, isNotFound, listed, readBody, unquoted } from './s3-answers.ts';
 
 export interface S3Options extends AwsOptions {
   /** Default: one from this process's region and role. */

@@ -81,7 +81,13 @@ export function manifestsSuite(name: string, open: Open<Manifests>): void {
       on(async (bucket, prefix) => {
         const key = `${prefix}/a.yaml`;
         await bucket.put(key, text('12345'), 'application/yaml');
-        await expect(bucket.get(key, { maxBytes: 4 })).rejects.toMatchObject({ kind: 'invalid', code: 'too-large' });
+        await expect(bucket.get(key, { maxBytes: 4 })).rejects.toMatchObject({
+          kind: 'invalid',
+          code: 'too-large',
+          size: 5,
+          // By its key: not where the store keeps it.
+          message: `${key} has 5 bytes, more than the 4 allowed.`,
+        });
         expect(string(await bucket.get(key, { maxBytes: 5 }))).toBe('12345');
         expect(await bucket.get(`${prefix}/b.yaml`, { maxBytes: 1 })).toBeUndefined();
       }),

@@ -166,13 +166,6 @@ const bad: readonly Bad[] = [
     7,
   ],
   [
-    'an alias called constructor',
-    'version: 1\ndatasets:\n  constructor: { dataarts: { table: x } }\nlineage: []\n',
-    'datasets.constructor',
-    /cannot be used as an alias/,
-    3,
-  ],
-  [
     '__proto__ as alias',
     'version: 1\ndatasets:\n  __proto__: { dataarts: { table: x } }\nlineage: []\n',
     'datasets.__proto__',
@@ -495,7 +488,7 @@ lineage:
   test('thousands of problems are cut', () => {
     const problems = problemsOf(withLineage('  - { from: nobody, to: clean }\n'.repeat(3_000)));
     expect(problems).toHaveLength(MAX_PROBLEMS + 1);
-    expect(problems.at(-1)?.message).toMatch(/and more problems/);
+    expect(problems.at(-1)?.message).toBe('and 2000 more problems; correct these first');
   });
 });
 

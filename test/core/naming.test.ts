@@ -137,7 +137,7 @@ const rule = (lines: string): string => `version: 1\nrules:\n${lines}`;
 describe('incorrect rules', () => {
   test.each([
     ['not YAML', 'a: [', '', /not valid YAML/, 1],
-    ['empty', '', '', /empty/, undefined],
+    ['empty', '', '', /empty/, 1],
     ['another version', 'version: 2\nrules: []\n', 'version', /expected 1; found 2/, 1],
     ['no rules', 'version: 1\n', 'rules', /is missing: expected a list/, 1],
     [

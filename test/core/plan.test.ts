@@ -195,6 +195,14 @@ describe('a node at a vendor that only creates', () => {
     expect(wish(both).conflicts).toEqual(['connection']);
     expect(step(both, NODE)).toEqual({ do: 'nothing', verdict: 'shown' });
   });
+
+  it('an option called like a member of objects is one like any other', () => {
+    const one = claimed(empty, 'b', 'x>x', { properties: { constructor: 'x', toString: 'y' } });
+    expect(wish(claimed(one, 'a', 'x>x', { properties: { constructor: 'x' } }))).toMatchObject({
+      options: { properties: { constructor: 'x', toString: 'y' } },
+      conflicts: [],
+    });
+  });
 });
 
 describe('what the vendor refuses', () => {
