@@ -134,8 +134,8 @@ export async function work(
   if (message.kind === 'archive') return putTogether(message.window, services, deadlineMs);
   if (message.kind === 'tidy') return tidy(services, deadlineMs);
   if (message.kind === 'judge') return judge(message.target, message.ticket, services.deps);
-  const { owner, ticket, askedAt } = message;
-  const asked = askedAt === undefined ? {} : { askedAt };
+  const { owner, ticket, askedAt, look } = message;
+  const asked = { ...(askedAt === undefined ? {} : { askedAt }), ...(look ? { look } : {}) };
   await converge({ owner, deadlineMs, ...asked, ...(ticket === undefined ? {} : { ticket }) }, services.deps);
 }
 

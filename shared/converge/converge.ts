@@ -8,6 +8,7 @@ import type { ConvergeDeps, Targets } from './deps.ts';
 import { desiredOf } from './desired.ts';
 import { isSettled } from './due.ts';
 import { finish } from './finish.ts';
+import { nudge } from './nudge.ts';
 import { decodeOwner, newOwner, type OwnerState, ownerKey } from './owner.ts';
 import { type Decided, decisionDigest } from './owner-digest.ts';
 import { announce, reportLost } from './report.ts';
@@ -79,7 +80,13 @@ async function round(work: Work): Promise<Converged | 'again'> {
   if (request.ticket !== undefined && state.ticket !== request.ticket && !leased && !mine) return { kind: 'dropped' };
   if (!row && !head) return { kind: 'absent' };
   const seen = goalHash(head?.etag, naming, targets, deps.settings.deployment);
-  if (!mine && isSettled(state, seen, { now: deps.now(), askedAt: request.askedAt })) return { kind: 'unchanged' };
+  if (!mine && request.look !== true && isSettled(state, seen, { now: deps.now(), askedAt: request.askedAt }))
+    return { kind: 'unchanged' };
+  if (leased && row && request.look === true) {
+    // Who is at work on it may have looked already.
+    await nudge(owner, deps);
+    return { kind: 'busy' };
+  }
   if (leased && row) return (await markDirty(state, row, work)) ? { kind: 'busy' } : 'again';
 
   const declared = head ? await desiredOf(owner, naming, targets, deps) : ({ kind: 'absent' } as const);

@@ -15,6 +15,8 @@ export interface ConvergeRequest {
   readonly ticket?: string;
   /** When a person asked for it (epoch ms): what a vendor refused before is tried again at once. */
   readonly askedAt?: number;
+  /** Look again although nothing of it changed: others changed what is to be told of an edge that it shares. */
+  readonly look?: boolean;
   /** Token of a lease on the owner that was taken for this convergence. */
   readonly token?: string;
   /** Do what a plan showed, or nothing. */

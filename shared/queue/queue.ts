@@ -8,6 +8,8 @@ export type Message =
       readonly ticket?: string;
       /** When a person asked for it (epoch ms): what a vendor refused before that is tried again. */
       readonly askedAt?: number;
+      /** To be looked at again although nothing of it changed. */
+      readonly look?: true;
     }
   | { readonly kind: 'judge'; readonly target: string; readonly ticket: string };
 

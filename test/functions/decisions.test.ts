@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { converge } from '../../shared/converge/converge.ts';
 import { releaseHold } from '../../shared/converge/hold.ts';
 import { judge } from '../../shared/converge/vanish.ts';
 import { verifyPass } from '../../shared/converge/verify-pass.ts';
@@ -125,7 +126,8 @@ describe('owners that disagree on an option', () => {
     const { put, run, status, sent, deps, ledger, state } = world();
     const deliver = async () => {
       for (let round = 0; round < 3; round += 1)
-        for (const { message } of sent.splice(0)) if (message.kind === 'converge') await run(message.owner);
+        for (const { message } of sent.splice(0))
+          if (message.kind === 'converge') await converge({ ...message, deadlineMs: state.now + 60_000 }, deps);
       expect(sent).toEqual([]);
     };
     const outcome = async (owner: string) => (await status(owner)).edges[0]?.outcome;

@@ -26,8 +26,8 @@ const PASSES_AT_MOST = 15;
 
 const work: Handler = async (message, { deps }, deadlineMs) => {
   if (message.kind === 'judge') return judge(message.target, message.ticket, deps);
-  const { owner, ticket } = message;
-  return converge({ owner, deadlineMs, ...(ticket === undefined ? {} : { ticket }) }, deps);
+  const { owner, ticket, look } = message;
+  return converge({ owner, deadlineMs, ...(ticket === undefined ? {} : { ticket }), ...(look ? { look } : {}) }, deps);
 };
 
 /** A world's whole life: people and faults, then quiet until nothing moves, then what must be true. */
