@@ -1,15 +1,8 @@
 import { commit } from '../../shared/converge/commit.ts';
 import { decodeOwner, encodeOwner, ownerKey } from '../../shared/converge/owner.ts';
 import type { Services } from '../../shared/wiring.ts';
-import { type Settled, settle } from '../register/register.ts';
 
-/** Removes a manifest on a person's word, which is never held, and converges its owner. Undefined when there is no such manifest. */
-export async function remove(owner: string, services: Services, deadlineMs: number): Promise<Settled | undefined> {
-  if (!(await erase(owner, services))) return undefined;
-  return settle(owner, services, deadlineMs);
-}
-
-/** Takes the object away and writes down that a person wanted it; false when there is none. Whoever converges next finishes. */
+/** Takes the object away and writes down that a person wanted it, which is never held; false when there is none. Whoever converges next finishes. */
 export async function erase(owner: string, services: Services): Promise<boolean> {
   const { manifests } = services.deps;
   if ((await manifests.head(owner)) === undefined) return false;

@@ -7,7 +7,7 @@ import { onLambda } from '../../shared/triggers/lambda.ts';
 import { problem } from '../../shared/triggers/problem.ts';
 import type { Services } from '../../shared/wiring.ts';
 import { checkStored } from '../register/confined.ts';
-import { answerOf, checkPreconditions } from '../register/http.ts';
+import { answerOf, checkPreconditions, isConditional } from '../register/http.ts';
 import { manifestOwner, settle } from '../register/register.ts';
 import { inTurn } from '../register/turn.ts';
 import { erase } from './delete.ts';
@@ -21,12 +21,14 @@ export const entry = functionUrl([
     async handle({ params, headers, caller, deadlineMs }, services) {
       const owner = manifestOwner(params['path'] ?? '');
       await checkStored(owner, caller, services);
-      const removed = await inTurn(owner, services, deadlineMs, async () => {
-        const stored = await services.deps.manifests.head(owner);
-        if (stored === undefined) return false;
-        checkPreconditions(owner, headers, stored.etag);
-        return erase(owner, services);
-      });
+      const removed = isConditional(headers)
+        ? await inTurn(owner, services, deadlineMs, async () => {
+            const stored = await services.deps.manifests.head(owner);
+            if (stored === undefined) return false;
+            checkPreconditions(owner, headers, stored.etag);
+            return erase(owner, services);
+          })
+        : await erase(owner, services);
       if (!removed) return problem(404, `there is no manifest ${owner}`);
       return answerOf(owner, await settle(owner, services, deadlineMs));
     },

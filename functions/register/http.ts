@@ -76,17 +76,20 @@ export const entry = functionUrl([
 
 export const handler = onLambda(entry);
 
+export const isConditional = (headers: Request['headers']): boolean =>
+  (headers['if-match'] ?? headers['if-none-match']) !== undefined;
+
 /**
- * The same services, where the owner's object is put in its turn, and only if `checkPreconditions` lets it be: of two requests that have
- * seen the same object one is refused.
+ * The same services, where the object of a conditional request is put in its turn, and only if `checkPreconditions` lets it be: of two
+ * that have seen the same object one is refused. What has no condition needs nothing but the bucket.
  */
 function putInTurn(owner: string, headers: Request['headers'], services: Services, deadlineMs: number): Services {
+  if (!isConditional(headers)) return services;
   const { manifests } = services.deps;
-  const conditional = (headers['if-match'] ?? headers['if-none-match']) !== undefined;
   const put: typeof manifests.put = (key, ...what) => {
     if (key !== owner) return manifests.put(key, ...what);
     return inTurn(owner, services, deadlineMs, async () => {
-      if (conditional) checkPreconditions(owner, headers, (await manifests.head(owner))?.etag);
+      checkPreconditions(owner, headers, (await manifests.head(owner))?.etag);
       return manifests.put(key, ...what);
     });
   };
@@ -95,8 +98,8 @@ function putInTurn(owner: string, headers: Request['headers'], services: Service
 
 /**
  * Throws `Failure` `precondition-failed` unless what is stored (`etag`; undefined: nothing) is what If-Match and If-None-Match of a request
- * want (RFC 9110, 13.1, read 2026-11). To be asked in the owner's turn. The bucket itself compares nothing, so a file that somebody drops
- * there between this and the change is not seen.
+ * want (RFC 9110, 13.1, read 2026-11). To be asked in the owner's turn. The bucket itself compares nothing, so what is stored without a
+ * condition between this and the change is not seen.
  */
 export function checkPreconditions(owner: string, headers: Request['headers'], etag: string | undefined): void {
   const { 'if-match': wanted, 'if-none-match': unwanted } = headers;

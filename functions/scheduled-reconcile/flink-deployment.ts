@@ -1,8 +1,8 @@
+import { flinkTable, noteUnnamed } from '../../shared/converge/unnamed.ts';
 import { digest } from '../../shared/core/digest.ts';
 import { canonicalJson } from '../../shared/core/json.ts';
 import { type Declared, lacks, manifestText, readManifest, united } from '../../shared/formats/flink/declaration.ts';
 import { type Flows, flowsOf, type Temporary } from '../../shared/formats/flink/flows.ts';
-import { flinkTable, noteUnnamed } from '../../shared/converge/unnamed.ts';
 import { parse } from '../../shared/parse.ts';
 import type { VendorClient } from '../../shared/vendors/vendor.ts';
 import type { Services } from '../../shared/wiring.ts';

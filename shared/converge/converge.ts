@@ -8,7 +8,6 @@ import type { ConvergeDeps, Targets } from './deps.ts';
 import { desiredOf } from './desired.ts';
 import { isSettled } from './due.ts';
 import { finish } from './finish.ts';
-import { nudge } from './nudge.ts';
 import { decodeOwner, newOwner, type OwnerState, ownerKey } from './owner.ts';
 import { type Decided, decisionDigest } from './owner-digest.ts';
 import { announce, reportLost } from './report.ts';
@@ -82,11 +81,6 @@ async function round(work: Work): Promise<Converged | 'again'> {
   const seen = goalHash(head?.etag, naming, targets, deps.settings.deployment);
   if (!mine && request.look !== true && isSettled(state, seen, { now: deps.now(), askedAt: request.askedAt }))
     return { kind: 'unchanged' };
-  if (leased && row && request.look === true) {
-    // Who is at work on it may have looked already.
-    await nudge(owner, deps);
-    return { kind: 'busy' };
-  }
   if (leased && row) return (await markDirty(state, row, work)) ? { kind: 'busy' } : 'again';
 
   const declared = head ? await desiredOf(owner, naming, targets, deps) : ({ kind: 'absent' } as const);
@@ -147,7 +141,9 @@ async function isExpected(decided: Omit<Decided, 'units'>, expect: Expected, dep
  * message that comes when its lease has ended.
  */
 async function markDirty(known: OwnerState, row: Row, { deps, request }: Work): Promise<boolean> {
-  const state = { ...known, ...askedFor(known, request) };
+  // Whoever is at work may have seen already what is to be looked at again: for a mark alone it would not.
+  const anew = request.look === true ? { settled: false, nudge: deps.id() } : {};
+  const state = { ...known, ...askedFor(known, request), ...anew };
   const { lease, owner } = state;
   if (!lease || state.watched === lease.token) return commit(deps.ledger, ownerRow(state, deps), row.rev);
   const delayMs = Math.min(MAX_DELAY_MS, lease.until - deps.now() + 2 * deps.settings.clockSkewMs);

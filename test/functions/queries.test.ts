@@ -192,7 +192,7 @@ describe('filters', () => {
       null,
     );
     const first = await lineage({ ...ASK, owner: 'manifests/x.yaml', limit: 1 }, services);
-    expect([first.edges.length, first.next]).toEqual([1, 'dataarts|c|d']);
+    expect([first.edges.length, first.next]).toEqual([1, 'unit/dataarts|c|d']);
     expect(lines(await lineage({ ...ASK, owner: 'manifests/x.yaml', after: first.next }, services))).toEqual(['b c']);
     expect(reads.rows).toBeLessThan(12);
     await expect(lineage({ ...ASK, owner: 'manifests/none.yaml' }, services)).rejects.toMatchObject({
