@@ -23,27 +23,29 @@ const NOTED_MS = 1_000;
 const ROWS_AT_ONCE = 100;
 
 /**
- * Has the other holders of these edges look again when what their status says of differing options is not true any more. That they were
- * told is noted on the edges after they were sent for: whoever dies in between does it again.
+ * Has the other holders of these edges look again when what their status says of differing options is not true any more; and this owner
+ * itself, when others changed an edge since it was read here (`states`). That they were told is noted on the edges after they were sent
+ * for: whoever dies in between does it again.
  */
 export async function tellHolders(states: readonly UnitState[], owner: string, deps: ConvergeDeps): Promise<void> {
-  const sentFor = new Set([owner]);
-  let keys = states.filter(isUntold).map(({ id }) => unitKey(id));
+  const sentFor = new Set<string>();
+  const send = async (other: string): Promise<void> => {
+    if (sentFor.has(other)) return;
+    sentFor.add(other);
+    await deps.queue.send({ kind: 'converge', owner: other, look: true }, { delayMs: NOTED_MS });
+  };
+  const said = new Map(states.filter(isUntold).map((state) => [unitKey(state.id), toldOf(state)]));
+  let keys = [...said.keys()];
   while (keys.length > 0) {
     const rows = await deps.ledger.getMany(keys.slice(0, ROWS_AT_ONCE));
     const again: string[] = [];
-    const untold = [...rows.values()]
-      .map((row) => ({ row, state: decodeUnit(row.body) }))
-      .filter(({ state }) => isUntold(state));
-    for (const other of untold.flatMap(({ state }) => Object.keys(state.claims))) {
-      if (sentFor.has(other)) continue;
-      sentFor.add(other);
-      await deps.queue.send({ kind: 'converge', owner: other, look: true }, { delayMs: NOTED_MS });
-    }
-    for (const { row, state } of untold) {
-      const { told: _before, ...rest } = state;
+    for (const row of rows.values()) {
+      const { told: before, ...state } = decodeUnit(row.body);
       const told = toldOf(state);
-      const next = told === undefined ? rest : { ...rest, told };
+      if (told !== said.get(row.key)) await send(owner);
+      if (told === before) continue;
+      for (const other of Object.keys(state.claims)) if (other !== owner) await send(other);
+      const next = told === undefined ? state : { ...state, told };
       if (!(await commit(deps.ledger, unitRow(next, deps), row.rev))) again.push(row.key);
     }
     keys = [...keys.slice(ROWS_AT_ONCE), ...again];

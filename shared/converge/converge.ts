@@ -116,6 +116,9 @@ async function round(work: Work): Promise<Converged | 'again'> {
     ...askedFor(state, request),
   };
   const aheadRow = ownerRow(ahead, deps);
+  // A settled owner is nobody else's work: should this one die, and its message be a late copy, somebody has to come.
+  if (request.look === true && state.settled)
+    await deps.queue.send({ kind: 'converge', owner }, { delayMs: untilOver(work.leaseUntil, deps) });
   if (!(await commit(deps.ledger, aheadRow, row?.rev ?? null))) return 'again';
   // Who came before the lease may have found the object back at what is applied, and gone; who comes later marks the row.
   if ((await deps.manifests.head(owner))?.etag !== etag) return 'again';
@@ -146,9 +149,13 @@ async function markDirty(known: OwnerState, row: Row, { deps, request }: Work): 
   const state = { ...known, ...askedFor(known, request), ...anew };
   const { lease, owner } = state;
   if (!lease || state.watched === lease.token) return commit(deps.ledger, ownerRow(state, deps), row.rev);
-  const delayMs = Math.min(MAX_DELAY_MS, lease.until - deps.now() + 2 * deps.settings.clockSkewMs);
-  await deps.queue.send({ kind: 'converge', owner }, { delayMs });
+  await deps.queue.send({ kind: 'converge', owner }, { delayMs: untilOver(lease.until, deps) });
   return commit(deps.ledger, ownerRow({ ...state, watched: lease.token }, deps), row.rev);
+}
+
+/** How long until a lease has ended on everybody's clock. */
+function untilOver(leaseUntil: number, { settings, now }: ConvergeDeps): number {
+  return Math.min(MAX_DELAY_MS, leaseUntil - now() + 2 * settings.clockSkewMs);
 }
 
 /** Of what persons asked for, what they asked last. */

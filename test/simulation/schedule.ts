@@ -4,6 +4,7 @@ import { judge } from '../../shared/converge/vanish.ts';
 import type { VerifiedPass } from '../../shared/converge/verify-pass.ts';
 import { REFUSED_AGAIN_MS } from '../../shared/core/refusal.ts';
 import { checkDurable, checkLedger, checkPieces, checkRefused, checkVendors } from './checks.ts';
+import { checkTold } from './checks-told.ts';
 import type { Mutant } from './mutants.ts';
 import { collectPieces, People, verified } from './people.ts';
 import { type Handler, World } from './world.ts';
@@ -60,6 +61,7 @@ async function live(world: World): Promise<void> {
   if (heldOwners(world).length > 0) world.violate(`still held after a release: ${heldOwners(world).join()}`);
   checkLedger(world);
   checkVendors(world, true);
+  checkTold(world);
 
   // Tombstones go at last, and nothing wakes.
   await world.clock.sleep(3_600_000);
