@@ -4,7 +4,7 @@ import type { Problem } from '../shared/core/edge.ts';
 import { formatOf, isOwnerKey } from '../shared/core/owner-key.ts';
 import { decodeUtf8 } from '../shared/core/utf8.ts';
 import { foreignKeys } from '../shared/core/written-keys.ts';
-import { parse } from '../shared/parse.ts';
+import { parse, withLines } from '../shared/parse.ts';
 import { type ProblemLine, problemText } from './service.ts';
 
 export interface ManifestFile {
@@ -69,5 +69,5 @@ export async function manifestTexts(
 
 async function problemsIn(key: string, bytes: Uint8Array): Promise<readonly Problem[]> {
   const parsed = await parse(bytes, formatOf(key));
-  return 'problems' in parsed ? parsed.problems : foreignKeys(key, parsed.manifest);
+  return 'problems' in parsed ? parsed.problems : withLines(foreignKeys(key, parsed.manifest), bytes, formatOf(key));
 }

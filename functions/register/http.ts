@@ -4,7 +4,7 @@ import { Failure } from '../../shared/core/failure.ts';
 import { MAX_BYTES, type Manifest } from '../../shared/core/manifest.ts';
 import { formatOf, httpOwner, statusKey } from '../../shared/core/owner-key.ts';
 import { foreignKeys } from '../../shared/core/written-keys.ts';
-import { parse } from '../../shared/parse.ts';
+import { parse, withLines } from '../../shared/parse.ts';
 import { checkOwner } from '../../shared/triggers/access.ts';
 import { type Answer, functionUrl, json, type Request } from '../../shared/triggers/http.ts';
 import { onLambda } from '../../shared/triggers/lambda.ts';
@@ -48,7 +48,8 @@ export const entry = functionUrl([
       checkOwner(caller, owner);
       await checkDeclared(owner, parsed.manifest, caller, services);
       const foreign = foreignKeys(owner, parsed.manifest);
-      if (foreign.length > 0) return answerOf(owner, { problems: foreign });
+      if (foreign.length > 0)
+        return answerOf(owner, { problems: await withLines(foreign, body, format, services.deps.lines) });
       const largeAsJson = tooLarge(stored, 'json');
       if (largeAsJson) return largeAsJson;
       // A withdrawal that is changing what was stored before would overwrite it.

@@ -6,7 +6,7 @@ import { MAX_BYTES } from '../../shared/core/manifest.ts';
 import { httpOwner, statusKey } from '../../shared/core/owner-key.ts';
 import { foreignKeys } from '../../shared/core/written-keys.ts';
 import { withRoom } from '../../shared/intake/room.ts';
-import { parse } from '../../shared/parse.ts';
+import { parse, withLines } from '../../shared/parse.ts';
 import { type Caller, checkOwner } from '../../shared/triggers/access.ts';
 import { type Answer, json, type Request } from '../../shared/triggers/http.ts';
 import { comeAgain, problem } from '../../shared/triggers/problem.ts';
@@ -36,7 +36,10 @@ export async function signedManifest(request: Request, services: Services): Prom
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const owner = httpOwner(manifest.job ?? sha256);
   const foreign = foreignKeys(owner, manifest);
-  if (foreign.length > 0) return problem(400, 'the manifest has problems; nothing was stored', foreign);
+  if (foreign.length > 0) {
+    const problems = await withLines(foreign, body, format, services.deps.lines);
+    return problem(400, 'the manifest has problems; nothing was stored', problems);
+  }
   checkOwner(signed.caller, owner);
   await checkDeclared(owner, manifest, signed.caller, services, { ledger: false });
   const { id } = signed;

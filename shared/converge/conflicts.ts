@@ -1,5 +1,6 @@
 import { wish } from '../core/claims.ts';
 import { digest } from '../core/digest.ts';
+import { isRefused } from '../core/refusal.ts';
 import { decodeUnit, type UnitState } from '../core/unit-state.ts';
 import { commit } from './commit.ts';
 import type { ConvergeDeps } from './deps.ts';
@@ -13,18 +14,20 @@ export function conflictOf(state: UnitState): string | undefined {
   return `${conflicts.join(', ')} ${conflicts.length === 1 ? 'differs' : 'differ'} between ${owners.slice(0, 4).join(', ')}; ${owners[0]} counts`;
 }
 
-const toldOf = (state: UnitState): string | undefined => {
+/** What of an edge every holder has to know, as a digest: that options differ, or that the vendor refuses it; undefined when there is nothing. */
+function toldOf(state: UnitState): string | undefined {
   const conflict = conflictOf(state);
-  return conflict === undefined ? undefined : digest(conflict);
-};
+  const refused = isRefused(state) ? state.refusal?.message : undefined;
+  return conflict === undefined && refused === undefined ? undefined : digest(JSON.stringify([conflict, refused]));
+}
 
 /** By then it is noted that they were told, as a rule: else each would tell the others once more. */
 const NOTED_MS = 1_000;
 const ROWS_AT_ONCE = 100;
 
 /**
- * Has the other holders of these edges look again when what their status says of differing options is not true any more; and this owner
- * itself, when others changed an edge since it was read here (`states`). That they were told is noted on the edges after they were sent
+ * Has the other holders of these edges look again when what their status says of differing options or of a refusal is not true any more; and
+ * this owner itself, when others changed an edge since it was read here (`states`). That they were told is noted on the edges after they were sent
  * for: whoever dies in between does it again.
  */
 export async function tellHolders(states: readonly UnitState[], owner: string, deps: ConvergeDeps): Promise<void> {

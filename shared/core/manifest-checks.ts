@@ -61,9 +61,8 @@ function lineageRemarks(lineage: readonly LineageEntry[], aliases: Aliases, brok
   for (; at < lineage.length && remarks.length <= MAX_PROBLEMS; at += 1) {
     const entry = lineage[at] as LineageEntry;
     if (broken.whole('lineage', at)) {
-      for (const side of ['from', 'to'] as const) {
-        if (!isKnown(entry[side], aliases)) append(remarks, aliasRemarks(entry[side], ['lineage', at, side], aliases));
-      }
+      if (!isKnown(entry.from, aliases)) append(remarks, aliasRemarks(entry.from, ['lineage', at, 'from'], aliases));
+      if (!isKnown(entry.to, aliases)) append(remarks, aliasRemarks(entry.to, ['lineage', at, 'to'], aliases));
       const { from, to, expansion } = expandEntry(lineage, at);
       tablePairs += from.refs.length * to.refs.length;
       columnPairs += expansion.pairs;

@@ -30,7 +30,7 @@ export function datasetRemarks(
   for (const [vendor, block] of Object.entries(vendors)) {
     const rules = Object.hasOwn(blocks, vendor) ? blocks[vendor] : undefined;
     if (rules?.check === undefined || !isObject(block)) continue;
-    const whole = broken.whole(...path, vendor) && broken.whole('defaults', 'datasets', vendor);
+    const whole = broken.whole('datasets', alias, vendor) && broken.whole('defaults', 'datasets', vendor);
     const complete = completed(defaults(vendor), block, rules, whole);
     if (complete === undefined) continue;
     for (const message of rules.check(complete)) remarks.push({ path: [...path, vendor], message });

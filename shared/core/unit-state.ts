@@ -119,7 +119,7 @@ export interface UnitState {
   readonly receipt?: string;
   readonly registeredAt?: number;
   readonly changedAt?: number;
-  /** Digest of what its holders were told last of options that differ between them. */
+  /** Digest of what its holders were told last: of options that differ between them, of a refusal. */
   readonly told?: string;
 }
 
