@@ -15,7 +15,8 @@ export function comparedAt(
   edge: GraphEdge | undefined,
   shown: ShownEdge | undefined | null,
 ): ComparedAt {
-  const here = edge?.targets.filter((each) => each.target === target) ?? [];
+  // What has no name there cannot be asked for, and does not wait either.
+  const here = edge?.targets.filter((each) => each.target === target && each.outcome !== 'unresolved') ?? [];
   const ledger = (here[0]?.outcome as Outcome | undefined) ?? null;
   const known = here.some((each) => COUNTED_ON.has(each.outcome ?? ''));
   const verdict = verdictOf(ledger !== null, known, shown);

@@ -63,6 +63,14 @@ it('answers what feeds a table that no vendor has a name for, as soon as an even
   expect((await get<{ totalCount: number }>(datasets)).body.totalCount).toBe(2);
   expect(await edges('owner=openlineage/air%2520flow/etl.j.json')).toHaveLength(1);
   expect(await at.dataphin()).toEqual([]);
+  const compared = await get<{ edges: { compared: { ledger: string | null; verdict: string }[] }[] }>(
+    `/lineage?from=compare&${of('db.b')}`,
+  );
+  // No vendor waits for what it has no name for.
+  expect(compared.body.edges[0]?.compared.map(({ ledger, verdict }) => [ledger, verdict])).toEqual([
+    [null, 'absent'],
+    [null, 'absent'],
+  ]);
   const overview = await (await at.request('GET', '/')).text();
   expect(/(\d+)\D*edges at vendors/.exec(overview)?.[1]).toBe('0');
 });
