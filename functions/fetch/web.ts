@@ -45,7 +45,7 @@ export const entry = functionUrl(
         if ('refused' in access) return access.refused;
         const parsed = overviewQuery.safeParse(Object.fromEntries(request.query));
         const found = await overview(services, parsed.data?.after);
-        if (request.headers['accept']?.startsWith('application/json')) return json(200, found);
+        if (/^application\/json\b/i.test(request.headers['accept'] ?? '')) return json(200, found);
         return overviewPage(found, { explore: access.by === 'key' && !services.settings.aws });
       },
     },

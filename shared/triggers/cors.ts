@@ -5,6 +5,9 @@ export interface Cors {
   readonly origins: readonly string[];
 }
 
+/** Of an answer's headers, those that say how to go on. */
+const SHOWN = 'etag, location, retry-after';
+
 /** How long a browser may remember what it was allowed, in seconds. */
 const REMEMBERED_S = '600';
 
@@ -15,7 +18,7 @@ const REMEMBERED_S = '600';
 export function corsHeaders(origin: string | undefined, { origins }: Cors): Readonly<Record<string, string>> {
   if (origins.length === 0) return {};
   if (origin === undefined || !origins.includes(origin)) return { vary: 'origin' };
-  return { 'access-control-allow-origin': origin, vary: 'origin' };
+  return { 'access-control-allow-origin': origin, 'access-control-expose-headers': SHOWN, vary: 'origin' };
 }
 
 /** The answer to a browser that asks first; undefined when the page's origin is not named. */
@@ -30,7 +33,7 @@ export function preflight(
     status: 204,
     headers: {
       'access-control-allow-methods': methods.join(', '),
-      'access-control-allow-headers': 'authorization, content-type',
+      'access-control-allow-headers': 'authorization, content-type, if-match, if-none-match',
       'access-control-max-age': REMEMBERED_S,
     },
     body: '',
