@@ -13,7 +13,7 @@ afterAll(() => server.close());
 
 const KEYS = { ...DATAARTS_SECRET, security_token: 'SECTOKSECTOKSECTOK', instance_id: 'i1', allow_http: true };
 
-function connected(attemptTimeoutMs?: number) {
+function connected(attemptTimeoutMs = 5_000) {
   const { io, options, close } = surroundings(attemptTimeoutMs);
   const client = dataarts.connect({ ...KEYS, endpoint: server.url }, io);
   const failing = async (working: Promise<unknown> | undefined) => {

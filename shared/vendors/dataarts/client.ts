@@ -3,6 +3,7 @@ import type { JsonObject } from '../../core/json.ts';
 import { attempts } from '../../http/retry.ts';
 import type { HttpAnswer } from '../../http/transport.ts';
 import type { SignableRequest } from '../../signing/canonical.ts';
+import { ofEntry } from '../of-entry.ts';
 import type { Receipt, VendorClient, VendorIo } from '../vendor.ts';
 import { parseAnswer, vendorText } from '../vendor-text.ts';
 import { type AskedPage, type AskPage, type BulkReading, readBulk } from './bulk.ts';
@@ -111,7 +112,7 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
 }
 
 /** Reading has a right of its own: without it lineage cannot be read here, and is registered all the same. */
-const notForUs = (failure: Failure): Failure => missing(failure, 'Registering goes on without reading.');
+const notForUs = (failure: Failure): Failure => ofEntry(failure, 'Registering goes on without reading.');
 
 /**
  * A refusal by the service, not the gateway, of an entry that names a workspace of its own: roles are given by workspace (Huawei,
@@ -119,16 +120,7 @@ const notForUs = (failure: Failure): Failure => missing(failure, 'Registering go
  */
 function ofWorkspace(failure: Failure, workspaceId: string): Failure {
   if (failure.status !== 403 || failure.code?.startsWith('APIGW.') !== false) return failure;
-  return missing(failure, `The entry names workspace ${workspaceId}, which is not the secret's.`);
-}
-
-function missing({ message, status, code, words, requestId }: Failure, more: string): Failure {
-  return new Failure('missing', `${message} ${more}`, {
-    ...(status === undefined ? {} : { status }),
-    ...(code === undefined ? {} : { code }),
-    ...(words === undefined ? {} : { words }),
-    ...(requestId === undefined ? {} : { requestId }),
-  });
+  return ofEntry(failure, `The entry names workspace ${workspaceId}, which is not the secret's.`);
 }
 
 function bulkVerbs(reading: BulkReading): Required<Pick<VendorClient, 'locate' | 'everything' | 'verify'>> {

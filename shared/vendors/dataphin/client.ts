@@ -1,9 +1,10 @@
-import { Failure } from '../../core/failure.ts';
+import { asFailure, Failure } from '../../core/failure.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { attempts, keepingDoubt } from '../../http/retry.ts';
 import type { HttpAnswer } from '../../http/transport.ts';
 import { signAcs3 } from '../../signing/acs3.ts';
 import { encodeForm, type QueryPair } from '../../signing/canonical.ts';
+import { ofEntry } from '../of-entry.ts';
 import type { Call, CallOptions, Receipt, VendorClient, VendorIo, WithdrawCall } from '../vendor.ts';
 import { parseAnswer, vendorText } from '../vendor-text.ts';
 import { alreadyDone, failureOf, refusalOf } from './failures.ts';
@@ -42,10 +43,17 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
     verifyPairs(wanted, async (...request) => (await call(...request, { ...options, lane: 'verify' })).body, {
       others,
     });
+  const tell = async (operation: string, wanted: Call, command: object, options: CallOptions) => {
+    try {
+      return await call(operation, [], [`${operation}Command`, command], options);
+    } catch (thrown) {
+      throw ofTenant(asFailure(thrown), wanted, defaults);
+    }
+  };
   const add = (wanted: Call, options: CallOptions) =>
-    call('AddRegisterLineage', [], ['AddRegisterLineageCommand', addCommand(wanted, defaults)], options);
+    tell('AddRegisterLineage', wanted, addCommand(wanted, defaults), options);
   const remove = (wanted: WithdrawCall, options: CallOptions) =>
-    call('DeleteRegisterLineage', [], ['DeleteRegisterLineageCommand', deleteCommand(wanted, defaults)], options);
+    tell('DeleteRegisterLineage', wanted, deleteCommand(wanted, defaults), options);
   return {
     ...(secret.read_back === false
       ? {}
@@ -70,6 +78,15 @@ export function connect(given: JsonObject, io: VendorIo): VendorClient {
       });
     },
   };
+}
+
+/** An entry that names a tenant or user of its own may be refused for these: that says nothing of the account. */
+function ofTenant(failure: Failure, { options }: Call, defaults: Defaults): Failure {
+  const own = (['tenantId', 'userId'] as const).filter(
+    (key) => options[key] !== undefined && String(options[key]) !== String(defaults[key]),
+  );
+  if (failure.kind !== 'denied' || failure.status !== 403 || own.length === 0) return failure;
+  return ofEntry(failure, `The entry names ${own.map((key) => `${key} ${options[key]}`).join(' and ')} itself.`);
 }
 
 interface Done extends Receipt {
