@@ -59,7 +59,7 @@ export async function loopback() {
 }
 
 /** A client's surroundings: real HTTP, a clock that moves a second with every call and with every sleep. */
-export function surroundings(attemptTimeoutMs = 150) {
+export function surroundings(attemptTimeoutMs = 500) {
   const clock = virtualClock();
   const transport = createTransport({ attemptTimeoutMs, now: clock.now });
   const io: VendorIo = {
