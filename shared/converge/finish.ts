@@ -45,8 +45,8 @@ export async function finish(input: Finish): Promise<Converged | 'again'> {
     deps,
   );
   // Of events and of Flink, whoever writes the declaration knows more names.
-  const told = /^(openlineage|flink)\//.test(request.owner);
-  if (settled && !told && desired.kind === 'declared')
+  const noted = /^(openlineage|flink)\//.test(request.owner);
+  if (settled && !noted && desired.kind === 'declared')
     await noteUnnamed(desired.nameless.datasets, request.owner, deps);
   await rememberNameless(request.owner, desired, deps);
 

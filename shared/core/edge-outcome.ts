@@ -86,7 +86,7 @@ export function edgeAtTargets(unit: UnitState, standing: Standing): readonly Edg
 }
 
 /** One unit's standing at its target. */
-export function edgeAtTarget(unit: UnitState, { held, wanted, time }: Standing): EdgeAtTarget {
+function edgeAtTarget(unit: UnitState, { held, wanted, time }: Standing): EdgeAtTarget {
   const receipt = unit.nodes.at(-1)?.receipt ?? unit.receipt;
   const state = stateOf(unit, wanted);
   const { conflicts } = wanted;
